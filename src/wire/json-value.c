@@ -167,6 +167,12 @@ void json_set(struct json *object, struct str key, struct json *value)
     json_link(object, value);
 }
 
+void json_add(struct json *object, struct str key, struct json *value)
+{
+    value->key = key;
+    json_link(object, value);
+}
+
 void json_setz(struct json *object, const char *key, struct json *value)
 {
     json_set(object, str_of(key), value);

@@ -87,6 +87,9 @@ bool json_unsetz(struct json *object, const char *key);
 struct json *json_ensure_object(struct arena *a, struct json *object, const char *key);
 struct json *json_ensure_array(struct arena *a, struct json *object, const char *key);
 
+/* Appends a member that is known to be absent (key is borrowed): no walk, for building big objects. */
+void json_add(struct json *object, struct str key, struct json *value);
+
 /* Elements. */
 void json_append(struct json *array, struct json *value);
 struct json *json_at(const struct json *array, size_t i);
