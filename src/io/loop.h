@@ -22,7 +22,7 @@
 
 struct loop;
 
-struct loop *loop_new(void); /* aborts if the kernel has no epoll or timerfd for us */
+struct loop *loop_new(void); /* aborts if the kernel has no epoll for us */
 struct loop *loop_new_scripted(struct monotime mono_start, struct walltime wall_start);
 void loop_free(struct loop *loop);
 
@@ -69,7 +69,8 @@ void task_init(struct task *t, void (*run)(struct task *, void *), void *user);
 void task_post(struct loop *loop, struct task *t);
 void task_cancel(struct task *t);
 
-/* From any thread: wakes the loop and runs the task on it. The task must not be waiting already. */
+/* From any thread: wakes the loop and runs the task on it. The task must not be waiting already, and it cannot
+ * be cancelled before it has run. */
 void loop_post_from_thread(struct loop *loop, struct task *t);
 
 /* Descriptor readiness. EVENTS is a mask of EPOLLIN, EPOLLOUT, EPOLLRDHUP; level-triggered. Real loops only. */
