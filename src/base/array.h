@@ -47,4 +47,4 @@
         arr_->n = arr_->capacity = 0;                                                                        \
     } while (0)
 
-#define array_foreach(a, it) for (__typeof__((a)->v) it = (a)->v; it < (a)->v + (a)->n; it++)
+#define array_foreach(a, it) for (__typeof__(*(a)->v) *it = (a)->v; it < (a)->v + (a)->n; it++)
