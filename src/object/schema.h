@@ -1,8 +1,9 @@
 /* Schema: what kinds exist, and the types, defaults and rules of their fields.
  *
- * The tables are generated from api/ at build time by tools/generate-api (schema files are documented in api/README.md),
- * and everything reads them: strict decoding, defaulting, validation of shape, strategic merge and apply,
- * OpenAPI, `kubectl explain`, discovery, printed columns. A type is a graph of static constants.
+ * The tables are generated from api/ at build time by tools/generate-api (schema files are documented in
+ * api/README.md), and everything reads them: strict decoding, defaulting, validation of shape, strategic
+ * merge and apply, OpenAPI, `kubectl explain`, discovery, printed columns. A type is a graph of static
+ * constants.
  */
 #pragma once
 
@@ -25,8 +26,8 @@ enum schema_kind {
     SCHEMA_ANY,       /* any JSON value (RawExtension, FieldsV1) */
 };
 
-/* How a list is merged: by server-side apply, and by strategic merge patch (which merges SET lists and MAP lists
- * that have a merge key, and replaces ATOMIC ones). */
+/* How a list is merged: by server-side apply, and by strategic merge patch (which merges SET lists and MAP
+ * lists that have a merge key, and replaces ATOMIC ones). */
 enum schema_merge { SCHEMA_ATOMIC, SCHEMA_SET, SCHEMA_MAP_KEYS, SCHEMA_GRANULAR };
 
 struct schema_type;
@@ -44,12 +45,12 @@ struct schema_field {
     int64_t min, max;
     bool immutable; /* on update, once set */
     /* Merging of this field when it is a list, map or object. */
-    enum schema_merge merge;     /* server-side apply: x-kubernetes-list-type / map-type */
-    const struct str *map_keys;  /* MAP_KEYS: x-kubernetes-list-map-keys */
+    enum schema_merge merge;    /* server-side apply: x-kubernetes-list-type / map-type */
+    const struct str *map_keys; /* MAP_KEYS: x-kubernetes-list-map-keys */
     size_t n_map_keys;
-    bool patch_merge;            /* strategic merge: x-kubernetes-patch-strategy has merge */
-    bool patch_retain_keys;      /* ... has retainKeys */
-    struct str patch_merge_key;  /* x-kubernetes-patch-merge-key; empty for lists of scalars */
+    bool patch_merge;           /* strategic merge: x-kubernetes-patch-strategy has merge */
+    bool patch_retain_keys;     /* ... has retainKeys */
+    struct str patch_merge_key; /* x-kubernetes-patch-merge-key; empty for lists of scalars */
 };
 
 struct schema_type {
@@ -60,11 +61,11 @@ struct schema_type {
     const struct schema_field *fields; /* SCHEMA_OBJECT: sorted by name */
     size_t n_fields;
     const struct schema_type *element; /* SCHEMA_LIST, SCHEMA_MAP */
-    bool atomic;                       /* SCHEMA_OBJECT: merged as one value by apply (x-kubernetes-map-type) */
+    bool atomic; /* SCHEMA_OBJECT: merged as one value by apply (x-kubernetes-map-type) */
 };
 
-/* A printed column: name, OpenAPI type and format, priority (0 shows without -o wide), and what it shows, which
- * the apiserver's printers interpret (docs in api/README.md). */
+/* A printed column: name, OpenAPI type and format, priority (0 shows without -o wide), and what it shows,
+ * which the apiserver's printers interpret (docs in api/README.md). */
 struct schema_column {
     struct str name, type, format, doc;
     int priority;
@@ -86,7 +87,8 @@ struct schema_resource {
     const struct schema_type *type;
     bool has_status, has_scale; /* subresources */
     bool generation;            /* metadata.generation counts changes of spec */
-    const struct str *selectable; /* field selectors besides metadata.name and metadata.namespace: "spec.type" */
+    const struct str
+        *selectable; /* field selectors besides metadata.name and metadata.namespace: "spec.type" */
     size_t n_selectable;
     const struct schema_column *columns;
     size_t n_columns;
