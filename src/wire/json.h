@@ -96,9 +96,14 @@ struct json *json_at(const struct json *array, size_t i);
 void json_insert(struct json *array, size_t i, struct json *value); /* i <= n */
 struct json *json_remove_at(struct json *array, size_t i);          /* i < n; returns what was there */
 
+/* The first member or element, or NULL. */
+static inline struct json *json_first(const struct json *v)
+{
+    return v && v->type >= JSON_ARRAY ? v->first : NULL;
+}
+
 /* Iterates over members or elements; V may be NULL. The current one may be changed but not removed. */
-#define json_foreach(v, it)                                                                                  \
-    for (struct json *it = (v) && (v)->type >= JSON_ARRAY ? (v)->first : NULL; it; it = it->next)
+#define json_foreach(v, it) for (struct json *it = json_first(v); it; it = it->next)
 
 /* Scalars; DEFAULT or STR_NONE if V is NULL or of another type. */
 struct str json_str(const struct json *v);
