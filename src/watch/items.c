@@ -1,0 +1,269 @@
+#include "watch/items.h"
+
+#include <stdlib.h>
+
+struct json *cache_item_parse(const struct cache_item *item, struct arena *a)
+{
+    struct json *object = NULL;
+    if (item)
+        (void)json_parse(a, arena_str(a, item->bytes), NULL, &object, NULL); /* we wrote it: it parses */
+    return object;
+}
+
+void cache_index_add(struct cache_index_keys *out, struct str key)
+{
+    *array_push(&out->keys) = key;
+}
+
+void cache_index_labels(const struct json *object, struct cache_index_keys *out)
+{
+    struct str ns = json_string_at(object, "metadata", "namespace");
+    json_foreach (json_path(object, "metadata", "labels", NULL), label) {
+        struct str value = json_str(label);
+        cache_index_add(out, arena_format(out->arena, "%.*s/%.*s=%.*s", STR_ARG(ns), STR_ARG(label->key),
+                                          STR_ARG(value)));
+    }
+}
+
+void cache_index_owners(const struct json *object, struct cache_index_keys *out)
+{
+    json_foreach (json_path(object, "metadata", "ownerReferences", NULL), owner) {
+        struct str uid = json_string_at(owner, "uid");
+        if (uid.len)
+            cache_index_add(out, uid);
+    }
+}
+
+void cache_index_namespace(const struct json *object, struct cache_index_keys *out)
+{
+    struct str ns = json_string_at(object, "metadata", "namespace");
+    if (ns.len)
+        cache_index_add(out, ns);
+}
+
+struct str items_key_of(const struct json *object, struct arena *a)
+{
+    struct str ns = json_string_at(object, "metadata", "namespace");
+    struct str name = json_string_at(object, "metadata", "name");
+    if (!name.len || !ns.len)
+        return name;
+    return arena_format(a, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name));
+}
+
+void items_init(struct items *items, cache_index_fn *const *indexes, size_t n_indexes,
+                items_changed_fn *changed, void *user)
+{
+    *items = (struct items){
+        .n_indexes = MIN(n_indexes, (size_t)ITEMS_MAX_INDEXES), .changed = changed, .user = user};
+    for (size_t i = 0; i < items->n_indexes; i++)
+        items->index_fns[i] = indexes[i];
+}
+
+static void free_bucket(void *value)
+{
+    struct cache_bucket *bucket = value;
+    free(bucket->v);
+    free(bucket);
+}
+
+void items_stage_clear(struct items *items)
+{
+    map_done(&items->staged, free);
+    items->n_staged_bytes = 0;
+}
+
+void items_done(struct items *items)
+{
+    items_stage_clear(items);
+    for (size_t i = 0; i < items->n_indexes; i++)
+        map_done(&items->indexes[i], free_bucket);
+    map_done(&items->by_key, free);
+}
+
+struct cache_item *items_find(const struct items *items, struct str key)
+{
+    return map_find(&items->by_key, key);
+}
+
+struct cache_bucket items_find_indexed(const struct items *items, size_t index, struct str index_key)
+{
+    const struct cache_bucket *bucket =
+        index < items->n_indexes ? map_find(&items->indexes[index], index_key) : NULL;
+    return bucket ? *bucket : (struct cache_bucket){0};
+}
+
+/* One allocation: the struct, the key, the bytes. */
+static struct cache_item *make_item(const struct json *object, struct arena *a)
+{
+    struct str key = items_key_of(object, a);
+    struct str ns = json_string_at(object, "metadata", "namespace");
+    _cleanup_(strbuf_done) struct strbuf text = {0};
+
+    if (!key.len)
+        return NULL;
+    json_write(object, &text);
+    struct cache_item *item = mem_zalloc(sizeof *item + key.len + text.len + 2);
+    char *p = (char *)(item + 1);
+    memcpy(p, key.p, key.len);
+    item->key = (struct str){p, key.len};
+    if (ns.len) {
+        item->namespace = str_slice(item->key, 0, ns.len);
+        item->name = str_slice(item->key, ns.len + 1, key.len);
+    } else {
+        item->name = item->key;
+    }
+    p += key.len + 1;
+    memcpy(p, text.p, text.len);
+    item->bytes = (struct str){p, text.len};
+    if (str_to_uint64(json_string_at(object, "metadata", "resourceVersion"), &item->rv) < 0)
+        item->rv = 0;
+    return item;
+}
+
+static void bucket_add(struct map *index, struct str key, struct cache_item *item)
+{
+    struct cache_bucket *bucket = map_find(index, key);
+    if (!bucket) {
+        bucket = mem_new(struct cache_bucket);
+        (void)map_put(index, key, bucket); /* replaces nothing */
+    }
+    *array_push(bucket) = item;
+}
+
+static void bucket_remove(struct map *index, struct str key, const struct cache_item *item)
+{
+    struct cache_bucket *bucket = map_find(index, key);
+    for (size_t i = 0; bucket && i < bucket->n; i++) {
+        if (bucket->v[i] != item)
+            continue;
+        bucket->v[i] = bucket->v[--bucket->n];
+        break;
+    }
+    if (bucket && !bucket->n)
+        free_bucket(map_delete(index, key));
+}
+
+enum index_change { INDEX_ADD, INDEX_REMOVE };
+
+static void update_indexes(struct items *items, struct cache_item *item, const struct json *object,
+                           enum index_change change, struct arena *a)
+{
+    for (size_t i = 0; i < items->n_indexes; i++) {
+        struct cache_index_keys keys = {.arena = a};
+        items->index_fns[i](object, &keys);
+        array_foreach (&keys.keys, key) {
+            if (change == INDEX_ADD)
+                bucket_add(&items->indexes[i], *key, item);
+            else
+                bucket_remove(&items->indexes[i], *key, item);
+        }
+        array_done(&keys.keys);
+    }
+}
+
+/* Replaces BEFORE by AFTER (either may be NULL) in the map and the indexes, reports it and frees BEFORE. */
+static void exchange(struct items *items, struct cache_item *before, struct cache_item *after,
+                     const struct json *after_object, struct arena *a)
+{
+    const struct json *old = cache_item_parse(before, a);
+    struct cache_change change = {
+        .before = before, .after = after, .object = after ? after_object : old, .old_object = old};
+
+    if (before) {
+        update_indexes(items, before, old, INDEX_REMOVE, a);
+        items->n_bytes -= before->bytes.len;
+    }
+    if (after) {
+        (void)map_put(&items->by_key, after->key, after); /* what it replaces is BEFORE */
+        update_indexes(items, after, after_object, INDEX_ADD, a);
+        items->n_bytes += after->bytes.len;
+    } else {
+        (void)map_delete(&items->by_key, before->key); /* it is BEFORE */
+    }
+    items->changed(items->user, &change);
+    free(before);
+}
+
+bool items_put(struct items *items, const struct json *object)
+{
+    _cleanup_(arena_done) struct arena a = {0};
+    struct cache_item *item = make_item(object, &a);
+    if (!item)
+        return false;
+    struct cache_item *before = items_find(items, item->key);
+    if (before && str_eq(before->bytes, item->bytes))
+        free(item);
+    else
+        exchange(items, before, item, object, &a);
+    return true;
+}
+
+bool items_remove(struct items *items, const struct json *object)
+{
+    _cleanup_(arena_done) struct arena a = {0};
+    struct str key = items_key_of(object, &a);
+    struct cache_item *before = key.len ? items_find(items, key) : NULL;
+    if (before)
+        exchange(items, before, NULL, NULL, &a);
+    return key.len > 0;
+}
+
+bool items_stage(struct items *items, const struct json *object)
+{
+    _cleanup_(arena_done) struct arena a = {0};
+    struct cache_item *item = make_item(object, &a);
+    if (!item)
+        return false;
+    items->n_staged_bytes += item->bytes.len;
+    free(map_put(&items->staged, item->key, item));
+    return true;
+}
+
+static int item_cmp(const void *a, const void *b)
+{
+    const struct cache_item *const *x = a, *const *y = b;
+    return str_cmp((*x)->key, (*y)->key);
+}
+
+static struct cache_item **sorted(const struct map *m)
+{
+    struct cache_item **v = mem_realloc_array(NULL, m->n + 1, sizeof *v);
+    size_t n = 0;
+    map_foreach (m, e)
+        v[n++] = e->value;
+    qsort(v, n, sizeof *v, item_cmp);
+    return v;
+}
+
+struct cache_item **items_sorted(const struct items *items, size_t *ret_n)
+{
+    *ret_n = items->by_key.n;
+    return sorted(&items->by_key);
+}
+
+void items_commit(struct items *items)
+{
+    struct map staged = items->staged;
+    items->staged = (struct map){0};
+    items->n_staged_bytes = 0;
+
+    _cleanup_(mem_freep) struct cache_item **old = sorted(&items->by_key);
+    size_t n_old = items->by_key.n;
+    for (size_t i = 0; i < n_old; i++) {
+        _cleanup_(arena_done) struct arena a = {0};
+        if (!map_has(&staged, old[i]->key))
+            exchange(items, old[i], NULL, NULL, &a);
+    }
+
+    _cleanup_(mem_freep) struct cache_item **new = sorted(&staged);
+    size_t n_new = staged.n;
+    for (size_t i = 0; i < n_new; i++) {
+        _cleanup_(arena_done) struct arena a = {0};
+        struct cache_item *before = items_find(items, new[i]->key);
+        if (before && str_eq(before->bytes, new[i]->bytes))
+            free(new[i]);
+        else
+            exchange(items, before, new[i], cache_item_parse(new[i], &a), &a);
+    }
+    map_done(&staged, NULL); /* its items have moved or are freed */
+}
