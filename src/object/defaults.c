@@ -7,13 +7,15 @@ static void add_missing(struct arena *a, const struct schema_type *type, struct 
 {
     for (size_t i = 0; i < type->n_fields; i++) {
         const struct schema_field *field = &type->fields[i];
-        if (!field->default_json.len || json_get(object, field->name))
+        const struct json *present = field->default_json.len ? json_get(object, field->name) : NULL;
+        bool empty = json_is(present, JSON_STRING) && !present->text.len;
+        if (!field->default_json.len || (present && !empty))
             continue;
         struct json *value = NULL;
         int r = json_parse(a, field->default_json, NULL, &value, NULL);
         assert(r == 0);
         (void)r;
-        json_add(object, field->name, value);
+        json_set(object, field->name, value);
     }
 }
 
