@@ -32,5 +32,5 @@ struct str arena_str(struct arena *a, struct str s);
 /* A formatted, NUL-terminated string. */
 struct str arena_format(struct arena *a, const char *format, ...) _printf_(2, 3);
 
-#define arena_new(a, type) ((type *)arena_zalloc((a), sizeof(type)))
+#define arena_new(a, type)          ((type *)arena_zalloc((a), sizeof(type)))
 #define arena_new_array(a, type, n) ((type *)arena_zalloc((a), sizeof(type) * (n)))

@@ -106,10 +106,11 @@ int walltime_parse(struct str s, struct walltime *ret)
     struct tm tm = {0};
     int64_t frac_ns = 0;
     int offset_s = 0;
-    if (!walltime_digits(&s, 4, &tm.tm_year) || !walltime_skip(&s, "-") || !walltime_digits(&s, 2, &tm.tm_mon) ||
-        !walltime_skip(&s, "-") || !walltime_digits(&s, 2, &tm.tm_mday) || !walltime_skip(&s, "Tt") ||
-        !walltime_digits(&s, 2, &tm.tm_hour) || !walltime_skip(&s, ":") || !walltime_digits(&s, 2, &tm.tm_min) ||
-        !walltime_skip(&s, ":") || !walltime_digits(&s, 2, &tm.tm_sec))
+    if (!walltime_digits(&s, 4, &tm.tm_year) || !walltime_skip(&s, "-") ||
+        !walltime_digits(&s, 2, &tm.tm_mon) || !walltime_skip(&s, "-") ||
+        !walltime_digits(&s, 2, &tm.tm_mday) || !walltime_skip(&s, "Tt") ||
+        !walltime_digits(&s, 2, &tm.tm_hour) || !walltime_skip(&s, ":") ||
+        !walltime_digits(&s, 2, &tm.tm_min) || !walltime_skip(&s, ":") || !walltime_digits(&s, 2, &tm.tm_sec))
         return -EINVAL;
     if (walltime_skip(&s, ".") && !walltime_fraction(&s, &frac_ns))
         return -EINVAL;
@@ -131,8 +132,12 @@ static const struct duration_unit {
     struct str name;
     int64_t ns;
 } duration_units[] = {
-    {STR_INIT("ns"), 1},         {STR_INIT("us"), 1000},           {STR_INIT("\xc2\xb5s"), 1000},
-    {STR_INIT("ms"), TIME_MS_NS}, {STR_INIT("s"), TIME_S_NS},       {STR_INIT("m"), 60 * TIME_S_NS},
+    {STR_INIT("ns"), 1},
+    {STR_INIT("us"), 1000},
+    {STR_INIT("\xc2\xb5s"), 1000},
+    {STR_INIT("ms"), TIME_MS_NS},
+    {STR_INIT("s"), TIME_S_NS},
+    {STR_INIT("m"), 60 * TIME_S_NS},
     {STR_INIT("h"), 3600 * TIME_S_NS},
 };
 
@@ -197,8 +202,13 @@ const char *duration_format_ns(int64_t ns, char buf[static WALLTIME_MAX_LEN])
         snprintf(buf, WALLTIME_MAX_LEN, "0s");
     } else if (v < (uint64_t)TIME_S_NS) {
         bool ms = v >= (uint64_t)TIME_MS_NS, us = !ms && v >= 1000;
-        snprintf(buf, WALLTIME_MAX_LEN, "%s%.*g%s", sign, 9, (double)v / (ms ? 1e6 : us ? 1e3 : 1),
-                 ms ? "ms" : us ? "us" : "ns");
+        snprintf(buf, WALLTIME_MAX_LEN, "%s%.*g%s", sign, 9,
+                 (double)v / (ms   ? 1e6
+                              : us ? 1e3
+                                   : 1),
+                 ms   ? "ms"
+                 : us ? "us"
+                      : "ns");
     } else {
         uint64_t h = v / (3600 * (uint64_t)TIME_S_NS), m = v / (60 * (uint64_t)TIME_S_NS) % 60;
         double s = (double)(v % (60 * (uint64_t)TIME_S_NS)) / 1e9;

@@ -30,8 +30,9 @@ static void test_base64_refuses_bad_text(void **state)
 /* Source: RFC 4648 section 10. */
 static void test_base32_vectors(void **state)
 {
-    static const char *const rows[][2] = {{"f", "MY======"}, {"fo", "MZXQ===="}, {"foo", "MZXW6==="},
-                                          {"foob", "MZXW6YQ="}, {"fooba", "MZXW6YTB"}, {"foobar", "MZXW6YTBOI======"}};
+    static const char *const rows[][2] = {{"f", "MY======"},     {"fo", "MZXQ===="},
+                                          {"foo", "MZXW6==="},   {"foob", "MZXW6YQ="},
+                                          {"fooba", "MZXW6YTB"}, {"foobar", "MZXW6YTBOI======"}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         _cleanup_(strbuf_done) struct strbuf out = {0};
         base32_encode(str_of(rows[i][0]), &out);

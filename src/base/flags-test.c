@@ -13,12 +13,33 @@ struct values {
 
 static const char *const modes[] = {"iptables", "nftables", NULL};
 static const struct flag flags[] = {
-    {.name = "data-dir", .type = FLAG_STRING, .offset = offsetof(struct values, dir), .initial = "/d", .help = "Dir."},
-    {.name = "proxy-mode", .type = FLAG_STRING, .offset = offsetof(struct values, mode), .choices = modes, .help = "M."},
+    {.name = "data-dir",
+     .type = FLAG_STRING,
+     .offset = offsetof(struct values, dir),
+     .initial = "/d",
+     .help = "Dir."},
+    {.name = "proxy-mode",
+     .type = FLAG_STRING,
+     .offset = offsetof(struct values, mode),
+     .choices = modes,
+     .help = "M."},
     {.name = "all", .type = FLAG_BOOL, .offset = offsetof(struct values, all), .help = "A."},
-    {.name = "port", .type = FLAG_INT, .offset = offsetof(struct values, port), .initial = "80", .max = 65535, .help = "P."},
-    {.name = "wait", .type = FLAG_DURATION, .offset = offsetof(struct values, wait_ns), .initial = "30s", .help = "W."},
-    {.name = "cidrs", .type = FLAG_LIST, .offset = offsetof(struct values, cidrs), .initial = "a,b", .help = "C."},
+    {.name = "port",
+     .type = FLAG_INT,
+     .offset = offsetof(struct values, port),
+     .initial = "80",
+     .max = 65535,
+     .help = "P."},
+    {.name = "wait",
+     .type = FLAG_DURATION,
+     .offset = offsetof(struct values, wait_ns),
+     .initial = "30s",
+     .help = "W."},
+    {.name = "cidrs",
+     .type = FLAG_LIST,
+     .offset = offsetof(struct values, cidrs),
+     .initial = "a,b",
+     .help = "C."},
     {.name = "v", .type = FLAG_INT, .offset = offsetof(struct values, v), .help = "V."},
     {.name = "windows-service", .type = FLAG_REFUSED, .help = "there is no Windows form"},
 };
@@ -36,7 +57,8 @@ static void test_values(void **state)
 {
     struct values v = {0};
     struct flag_set set;
-    const char *const argv[] = {"--data_dir=/x", "--all", "--port", "443", "--wait=1m30s", "--cidrs=c", "--cidrs", "d, e", "-v=3", NULL};
+    const char *const argv[] = {"--data_dir=/x", "--all",   "--port", "443",  "--wait=1m30s",
+                                "--cidrs=c",     "--cidrs", "d, e",   "-v=3", NULL};
     assert_int_equal(parse(&set, &v, argv, NULL), 0);
     assert_string_equal(v.dir, "/x");
     assert_string_equal(v.mode, "");

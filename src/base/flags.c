@@ -43,7 +43,8 @@ static int flag_set_int(void *place, const struct flag *flag, const char *text, 
     if (str_to_int64(str_of(text), &v) < 0)
         return err_set(err, -EINVAL, "--%s: \"%s\" is not a whole number", flag->name, text);
     if (flag->min != flag->max && (v < flag->min || v > flag->max))
-        return err_set(err, -EINVAL, "--%s: %s is not between %ld and %ld", flag->name, text, flag->min, flag->max);
+        return err_set(err, -EINVAL, "--%s: %s is not between %ld and %ld", flag->name, text, flag->min,
+                       flag->max);
     *(int64_t *)place = v;
     return 0;
 }
@@ -53,7 +54,8 @@ static int flag_set_duration(void *place, const struct flag *flag, const char *t
     int64_t ns;
     char low[WALLTIME_MAX_LEN], high[WALLTIME_MAX_LEN];
     if (duration_parse_ns(str_of(text), &ns) < 0)
-        return err_set(err, -EINVAL, "--%s: \"%s\" is not a duration such as 30s, 250ms or 1h", flag->name, text);
+        return err_set(err, -EINVAL, "--%s: \"%s\" is not a duration such as 30s, 250ms or 1h", flag->name,
+                       text);
     if (flag->min != flag->max && (ns < flag->min || ns > flag->max))
         return err_set(err, -EINVAL, "--%s: %s is not between %s and %s", flag->name, text,
                        duration_format_ns(flag->min, low), duration_format_ns(flag->max, high));
@@ -99,7 +101,8 @@ static bool flag_name_eq(struct str given, const char *name)
     return true;
 }
 
-static const struct flag *flags_find(struct flag_set *sets, size_t n_sets, struct str name, struct flag_set **ret_set)
+static const struct flag *flags_find(struct flag_set *sets, size_t n_sets, struct str name,
+                                     struct flag_set **ret_set)
 {
     for (size_t s = 0; s < n_sets; s++) {
         for (size_t i = 0; i < sets[s].n_flags; i++) {
@@ -158,12 +161,14 @@ static int flags_take(struct flag_set *set, const struct flag *flag, const char 
 }
 
 /* Parses the word at ARGV[*AT], and the next one if it is the value; moves *AT behind. */
-static int flags_parse_word(struct flag_set *sets, size_t n_sets, const char *const *argv, int *at, struct err *err)
+static int flags_parse_word(struct flag_set *sets, size_t n_sets, const char *const *argv, int *at,
+                            struct err *err)
 {
     const char *word = argv[*at];
     bool two = word[0] == '-' && word[1] == '-';
     if (word[0] != '-' || !word[1])
-        return err_set(err, -EINVAL, "unexpected argument \"%s\": everything is said with flags; see --help", word);
+        return err_set(err, -EINVAL, "unexpected argument \"%s\": everything is said with flags; see --help",
+                       word);
     struct str name = str_of(word + 1 + two);
     if (str_eqz(name, "help") || str_eqz(name, "h"))
         return err_set(err, -ECANCELED, "help");
@@ -208,7 +213,8 @@ void flags_print_help(const struct flag_set *set, struct strbuf *out)
         if (flag->type == FLAG_REFUSED)
             continue;
         const char *type = types[flag->type];
-        strbuf_addf(out, "  %s%s%s%s\n      %s", flag->name[1] ? "--" : "-", flag->name, *type ? " " : "", type, flag->help);
+        strbuf_addf(out, "  %s%s%s%s\n      %s", flag->name[1] ? "--" : "-", flag->name, *type ? " " : "",
+                    type, flag->help);
         if (flag->initial && *flag->initial)
             strbuf_addf(out, " (default %s)", flag->initial);
         strbuf_addc(out, '\n');

@@ -3,7 +3,8 @@
  * A table row says name, type, default, limits and help; it yields the parser, the defaults and the text of
  * --help. Values land in a struct of the caller at the row's offset. Several tables may be parsed together
  * (`fairlead server` also takes every flag of `fairlead proxy`). Forms: --name=value, --name value, --bool,
- * --bool=false, and for one-letter names -v 2, -v=2. Underscores in names count as dashes, as upstream has it.
+ * --bool=false, and for one-letter names -v 2, -v=2. Underscores in names count as dashes, as upstream has
+ * it.
  *
  *     static const struct flag flags[] = {
  *         {.name = "data-dir", .type = FLAG_STRING, .offset = offsetof(struct options, data_dir),
@@ -43,9 +44,9 @@ struct flag {
 struct flag_set {
     const struct flag *flags;
     size_t n_flags;
-    void *values;                    /* the struct that offsets refer to */
+    void *values;                        /* the struct that offsets refer to */
     ARRAY_OF(const struct flag *) given; /* those on the command line, in order */
-    ARRAY_OF(const char *) words;        /* the same as "--name=value" words for handing on; owned by the set */
+    ARRAY_OF(const char *) words; /* the same as "--name=value" words for handing on; owned by the set */
 };
 
 /* Fills in the defaults of all sets, then the command line. The words of argv must outlive the values.

@@ -6,12 +6,18 @@ static void test_text_forms(void **state)
 {
     /* text, strict result or NULL, sloppy result or NULL */
     static const char *const rows[][3] = {
-        {"10.0.0.1", "10.0.0.1", "10.0.0.1"},    {"010.000.0.01", NULL, "10.0.0.1"},
-        {"::ffff:1.2.3.4", NULL, "1.2.3.4"},     {"2001:DB8::0001", "2001:db8::1", "2001:db8::1"},
-        {"::", "::", "::"},                      {"1.2.3", NULL, NULL},
-        {"1.2.3.4.5", NULL, NULL},               {"256.1.1.1", NULL, NULL},
-        {"1.2.3.4 ", NULL, NULL},                {"fe80::1%eth0", NULL, NULL},
-        {"", NULL, NULL},                        {"1..2.3", NULL, NULL},
+        {"10.0.0.1", "10.0.0.1", "10.0.0.1"},
+        {"010.000.0.01", NULL, "10.0.0.1"},
+        {"::ffff:1.2.3.4", NULL, "1.2.3.4"},
+        {"2001:DB8::0001", "2001:db8::1", "2001:db8::1"},
+        {"::", "::", "::"},
+        {"1.2.3", NULL, NULL},
+        {"1.2.3.4.5", NULL, NULL},
+        {"256.1.1.1", NULL, NULL},
+        {"1.2.3.4 ", NULL, NULL},
+        {"fe80::1%eth0", NULL, NULL},
+        {"", NULL, NULL},
+        {"1..2.3", NULL, NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct ip ip;
@@ -46,7 +52,8 @@ static void test_prefixes(void **state)
     struct ip_prefix a = prefix("10.96.0.0/16"), b = prefix("10.96.5.0/24"), c = prefix("fd00::/108");
     struct ip in = address("10.96.255.255"), out = address("10.97.0.0"), six = address("fd00::1");
     char buf[IP_TEXT_LEN];
-    assert_true(ip_prefix_contains(&a, &in) && !ip_prefix_contains(&a, &out) && !ip_prefix_contains(&a, &six));
+    assert_true(ip_prefix_contains(&a, &in) && !ip_prefix_contains(&a, &out) &&
+                !ip_prefix_contains(&a, &six));
     assert_true(ip_prefix_contains(&c, &six) && ip_prefix_overlaps(&a, &b) && ip_prefix_overlaps(&b, &a));
     assert_false(ip_prefix_overlaps(&a, &c));
     assert_true(ip_prefix_is_canonical(&a));
@@ -56,14 +63,16 @@ static void test_prefixes(void **state)
     assert_string_equal(ip_format(&last, buf), "fd00::f:ffff");
     assert_string_equal(ip_prefix_format(&c, buf), "fd00::/108");
     struct ip_prefix p;
-    static const char *const bad[] = {"10.0.0.0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08", "::/129", "/8", "a/8"};
+    static const char *const bad[] = {"10.0.0.0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08",
+                                      "::/129",   "/8",          "a/8"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_true(ip_prefix_parse(str_of(bad[i]), &p) < 0);
 }
 
 static void test_arithmetic(void **state)
 {
-    struct ip a = address("10.0.0.250"), b = ip_add(&a, 300), c = address("fd00::ffff:ffff"), d = ip_add(&c, 1);
+    struct ip a = address("10.0.0.250"), b = ip_add(&a, 300), c = address("fd00::ffff:ffff"),
+              d = ip_add(&c, 1);
     char buf[IP_TEXT_LEN];
     assert_string_equal(ip_format(&b, buf), "10.0.2.38");
     assert_int_equal(ip_distance(&a, &b), 300);
@@ -75,10 +84,10 @@ static void test_classes(void **state)
     static const struct {
         const char *text;
         int unspecified, loopback, link_local, ll_multicast, multicast;
-    } rows[] = {{"0.0.0.0", 1, 0, 0, 0, 0},     {"127.9.9.9", 0, 1, 0, 0, 0}, {"169.254.1.1", 0, 0, 1, 0, 0},
-                {"224.0.0.9", 0, 0, 0, 1, 1},   {"239.1.1.1", 0, 0, 0, 0, 1}, {"10.1.1.1", 0, 0, 0, 0, 0},
-                {"::", 1, 0, 0, 0, 0},          {"::1", 0, 1, 0, 0, 0},       {"fe80::1", 0, 0, 1, 0, 0},
-                {"ff02::1", 0, 0, 0, 1, 1},     {"ff05::1", 0, 0, 0, 0, 1},   {"fd00::1", 0, 0, 0, 0, 0}};
+    } rows[] = {{"0.0.0.0", 1, 0, 0, 0, 0},   {"127.9.9.9", 0, 1, 0, 0, 0}, {"169.254.1.1", 0, 0, 1, 0, 0},
+                {"224.0.0.9", 0, 0, 0, 1, 1}, {"239.1.1.1", 0, 0, 0, 0, 1}, {"10.1.1.1", 0, 0, 0, 0, 0},
+                {"::", 1, 0, 0, 0, 0},        {"::1", 0, 1, 0, 0, 0},       {"fe80::1", 0, 0, 1, 0, 0},
+                {"ff02::1", 0, 0, 0, 1, 1},   {"ff05::1", 0, 0, 0, 0, 1},   {"fd00::1", 0, 0, 0, 0, 0}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct ip ip = address(rows[i].text);
         assert_int_equal(ip_is_unspecified(&ip), rows[i].unspecified);
@@ -89,5 +98,5 @@ static void test_classes(void **state)
     }
 }
 
-RUN_TESTS(cmocka_unit_test(test_text_forms), cmocka_unit_test(test_prefixes), cmocka_unit_test(test_arithmetic),
-          cmocka_unit_test(test_classes))
+RUN_TESTS(cmocka_unit_test(test_text_forms), cmocka_unit_test(test_prefixes),
+          cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_classes))

@@ -16,7 +16,8 @@ static int ip_parse_v4(struct str s, bool leading_zeros, struct ip *ret)
     int n = 0;
     while (str_split(&s, '.', &part)) {
         uint64_t v;
-        if (n == 4 || part.len == 0 || (part.len > 3 && !leading_zeros) || str_to_uint64(part, &v) < 0 || v > 255)
+        if (n == 4 || part.len == 0 || (part.len > 3 && !leading_zeros) || str_to_uint64(part, &v) < 0 ||
+            v > 255)
             return -EINVAL;
         if (part.len > 1 && part.p[0] == '0' && !leading_zeros)
             return -EINVAL;

@@ -13,7 +13,10 @@ struct list {
     struct list *prev, *next;
 };
 
-#define LIST_INIT(head) {&(head), &(head)}
+#define LIST_INIT(head)                                                                                      \
+    {                                                                                                        \
+        &(head), &(head)                                                                                     \
+    }
 
 static inline void list_init(struct list *l)
 {
@@ -45,4 +48,5 @@ static inline void list_remove(struct list *n)
 #define list_foreach(head, it) for (struct list *it = (head)->next; it != (head); it = it->next)
 /* The current node may be removed inside. */
 #define list_foreach_safe(head, it)                                                                          \
-    for (struct list *it = (head)->next, *it##_next = it->next; it != (head); it = it##_next, it##_next = it->next)
+    for (struct list *it = (head)->next, *it##_next = it->next; it != (head);                                \
+         it = it##_next, it##_next = it->next)

@@ -66,13 +66,14 @@ void log_write(enum log_level level, const char *file, int line, const char *for
 
     _cleanup_(strbuf_done) struct strbuf b = {0};
     if (log_output == LOG_JSON) {
-        strbuf_addf(&b, "{\"ts\":%ld.%03ld,\"level\":\"%s\",\"caller\":\"%s:%d\",\"msg\":\"", (long)now.tv_sec,
-                    now.tv_nsec / 1000000, names[level], file, line);
+        strbuf_addf(&b, "{\"ts\":%ld.%03ld,\"level\":\"%s\",\"caller\":\"%s:%d\",\"msg\":\"",
+                    (long)now.tv_sec, now.tv_nsec / 1000000, names[level], file, line);
         log_add_escaped(&b, message, LOG_JSON);
         strbuf_addz(&b, "\"}\n");
     } else {
-        strbuf_addf(&b, "%c%02d%02d %02d:%02d:%02d.%06ld %7d %s:%d] ", letters[level], tm.tm_mon + 1, tm.tm_mday,
-                    tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000, (int)getpid(), file, line);
+        strbuf_addf(&b, "%c%02d%02d %02d:%02d:%02d.%06ld %7d %s:%d] ", letters[level], tm.tm_mon + 1,
+                    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000, (int)getpid(), file,
+                    line);
         log_add_escaped(&b, message, LOG_TEXT);
         strbuf_addc(&b, '\n');
     }

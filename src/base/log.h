@@ -32,7 +32,7 @@ void log_write(enum log_level level, const char *file, int line, const char *for
 #define log_v(v, ...)                                                                                        \
     do {                                                                                                     \
         if (log_enabled(v))                                                                                  \
-            log_write(LOG_INFO, __FILE__, __LINE__, __VA_ARGS__);                                       \
+            log_write(LOG_INFO, __FILE__, __LINE__, __VA_ARGS__);                                            \
     } while (0)
 
 /* At most one line per place and 10 s; says how many were left out. */

@@ -30,7 +30,8 @@ static void test_history_matches_model(void **state)
         assert_ptr_equal(map_find(&m, key), model[other]);
     }
     size_t n = 0, n_model = 0;
-    map_foreach(&m, e) n++;
+    map_foreach (&m, e)
+        n++;
     for (int k = 0; k < KEYS; k++)
         n_model += model[k] != NULL;
     assert_int_equal(n, n_model);

@@ -107,8 +107,7 @@ void *map_delete(struct map *m, struct str key)
 
 void map_done(struct map *m, void (*free_value)(void *value))
 {
-    map_foreach(m, e)
-    {
+    map_foreach (m, e) {
         free((char *)e->key.p);
         if (free_value)
             free_value(e->value);

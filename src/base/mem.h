@@ -12,10 +12,10 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#define _cleanup_(f) __attribute__((cleanup(f)))
+#define _cleanup_(f)   __attribute__((cleanup(f)))
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
-#define _noreturn_ __attribute__((noreturn))
-#define _unused_ __attribute__((unused))
+#define _noreturn_     __attribute__((noreturn))
+#define _unused_       __attribute__((unused))
 
 /* Moves the value out of PTR, which becomes NULL. */
 #define TAKE(ptr)                                                                                            \
@@ -26,10 +26,10 @@
         take_v_;                                                                                             \
     })
 
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b)                       ((a) < (b) ? (a) : (b))
+#define MAX(a, b)                       ((a) > (b) ? (a) : (b))
 
 /* malloc, calloc (zeroed) and realloc that abort on exhaustion. mem_realloc_array checks the product. */
 void *mem_alloc(size_t len);

@@ -56,8 +56,9 @@ uint64_t random_below(struct random *r, uint64_t n)
 void random_uuid(struct random *r, char ret[static RANDOM_UUID_LEN])
 {
     uint64_t a = random_next(r), b = random_next(r);
-    snprintf(ret, RANDOM_UUID_LEN, "%08x-%04x-4%03x-%04x-%012lx", (unsigned)(a >> 32), (unsigned)(a >> 16) & 0xffff,
-             (unsigned)a & 0xfff, (unsigned)(b >> 48 & 0x3fff) | 0x8000, b & UINT64_C(0xffffffffffff));
+    snprintf(ret, RANDOM_UUID_LEN, "%08x-%04x-4%03x-%04x-%012lx", (unsigned)(a >> 32),
+             (unsigned)(a >> 16) & 0xffff, (unsigned)a & 0xfff, (unsigned)(b >> 48 & 0x3fff) | 0x8000,
+             b & UINT64_C(0xffffffffffff));
 }
 
 void random_name(struct random *r, char *ret, int n)

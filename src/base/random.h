@@ -22,5 +22,6 @@ uint64_t random_below(struct random *r, uint64_t n);
 /* A version 4 UUID with its NUL. */
 void random_uuid(struct random *r, char ret[static RANDOM_UUID_LEN]);
 
-/* N characters of the alphabet that Kubernetes uses for generated names (no vowels, no look-alikes) and a NUL. */
+/* N characters of the alphabet that Kubernetes uses for generated names (no vowels, no look-alikes) and a
+ * NUL. */
 void random_name(struct random *r, char *ret, int n);

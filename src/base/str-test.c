@@ -23,7 +23,8 @@ static void test_numbers(void **state)
     assert_true(str_to_int64(STR("9223372036854775808"), &v) < 0);
     assert_int_equal(str_to_uint64(STR("18446744073709551615"), &u), 0);
     assert_true(str_to_uint64(STR("18446744073709551616"), &u) < 0);
-    assert_true(str_to_int64(STR(""), &v) < 0 && str_to_int64(STR("-"), &v) < 0 && str_to_int64(STR("1 "), &v) < 0);
+    assert_true(str_to_int64(STR(""), &v) < 0 && str_to_int64(STR("-"), &v) < 0 &&
+                str_to_int64(STR("1 "), &v) < 0);
 }
 
 static void test_buffer(void **state)
@@ -39,4 +40,5 @@ static void test_buffer(void **state)
     assert_true(str_cmp(STR("a"), STR("ab")) < 0 && str_cmp(STR("b"), STR("ab")) > 0);
 }
 
-RUN_TESTS(cmocka_unit_test(test_split_and_trim), cmocka_unit_test(test_numbers), cmocka_unit_test(test_buffer))
+RUN_TESTS(cmocka_unit_test(test_split_and_trim), cmocka_unit_test(test_numbers),
+          cmocka_unit_test(test_buffer))

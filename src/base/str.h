@@ -22,10 +22,13 @@ struct str {
     size_t len;
 };
 
-#define STR(literal)  ((struct str){"" literal, sizeof(literal) - 1})
-#define STR_INIT(lit) {"" lit, sizeof(lit) - 1}
-#define STR_ARG(s)    (int)(s).len, (s).p ? (s).p : ""
-#define STR_NONE      ((struct str){NULL, 0})
+#define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
+#define STR_INIT(lit)                                                                                        \
+    {                                                                                                        \
+        "" lit, sizeof(lit) - 1                                                                              \
+    }
+#define STR_ARG(s) (int)(s).len, (s).p ? (s).p : ""
+#define STR_NONE   ((struct str){NULL, 0})
 
 static inline struct str str_of(const char *s)
 {

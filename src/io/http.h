@@ -1,9 +1,9 @@
 /* HTTP messages, and the two seams that carry them.
  *
  * An exchange is one request and its reply as the server's handler sees it; a transport is how a client sends
- * a request and hears the reply. Both are small vtables: io/http-server and io/http-client implement them over
- * TLS with HTTP/1.1 and HTTP/2, apiserver/local joins the two inside one process, and the simulation wraps
- * a transport to delay, drop and cut. Nothing above knows which one it has.
+ * a request and hears the reply. Both are small vtables: io/http-server and io/http-client implement them
+ * over TLS with HTTP/1.1 and HTTP/2, apiserver/local joins the two inside one process, and the simulation
+ * wraps a transport to delay, drop and cut. Nothing above knows which one it has.
  *
  * Server side: the handler gets a whole request (the body is read and limited before) and must answer every
  * exchange exactly once, now or later: http_reply(), or http_reply_begin() + http_reply_write()... +
@@ -68,10 +68,12 @@ struct http_exchange_ops {
 };
 
 /* A whole reply. Content-Length is added. */
-void http_reply(struct http_exchange *ex, int status, const struct http_header *headers, size_t n_headers, struct str body);
+void http_reply(struct http_exchange *ex, int status, const struct http_header *headers, size_t n_headers,
+                struct str body);
 
 /* A streamed reply. After http_reply_end() the exchange is gone. */
-void http_reply_begin(struct http_exchange *ex, int status, const struct http_header *headers, size_t n_headers);
+void http_reply_begin(struct http_exchange *ex, int status, const struct http_header *headers,
+                      size_t n_headers);
 void http_reply_write(struct http_exchange *ex, struct str bytes);
 void http_reply_end(struct http_exchange *ex);
 
@@ -81,9 +83,9 @@ size_t http_reply_queued(const struct http_exchange *ex);
 /* Answers one exchange; see above. */
 typedef void http_handle_fn(void *ctx, struct http_exchange *ex);
 
-/* What a client hears. HEAD comes once, DATA any number of times, END once and last: err is NULL after a whole
- * reply, else why there is none or only a part. END may come without HEAD. The call is gone when END returns.
- * No callback comes from inside http_send(). */
+/* What a client hears. HEAD comes once, DATA any number of times, END once and last: err is NULL after a
+ * whole reply, else why there is none or only a part. END may come without HEAD. The call is gone when END
+ * returns. No callback comes from inside http_send(). */
 struct http_call_handler {
     void (*head)(void *user, int status, const struct http_header *headers, size_t n_headers);
     void (*data)(void *user, struct str bytes);

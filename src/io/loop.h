@@ -51,7 +51,8 @@ struct timer {
     uint64_t order;    /* ties fire in the order of arming */
 };
 
-void timer_init(struct timer *t, struct loop *loop, const char *name, void (*fire)(struct timer *, void *), void *user);
+void timer_init(struct timer *t, struct loop *loop, const char *name, void (*fire)(struct timer *, void *),
+                void *user);
 void timer_arm_at(struct timer *t, struct monotime due); /* re-arms if armed */
 void timer_arm_ms(struct timer *t, int64_t ms);
 void timer_disarm(struct timer *t);
@@ -69,11 +70,12 @@ void task_init(struct task *t, void (*run)(struct task *, void *), void *user);
 void task_post(struct loop *loop, struct task *t);
 void task_cancel(struct task *t);
 
-/* From any thread: wakes the loop and runs the task on it. The task must not be waiting already, and it cannot
- * be cancelled before it has run. */
+/* From any thread: wakes the loop and runs the task on it. The task must not be waiting already, and it
+ * cannot be cancelled before it has run. */
 void loop_post_from_thread(struct loop *loop, struct task *t);
 
-/* Descriptor readiness. EVENTS is a mask of EPOLLIN, EPOLLOUT, EPOLLRDHUP; level-triggered. Real loops only. */
+/* Descriptor readiness. EVENTS is a mask of EPOLLIN, EPOLLOUT, EPOLLRDHUP; level-triggered. Real loops only.
+ */
 struct fd_watch {
     struct loop *loop;
     int fd; /* -1 when not added; the watch does not own it */
@@ -82,7 +84,8 @@ struct fd_watch {
     void *user;
 };
 
-void fd_watch_init(struct fd_watch *w, struct loop *loop, void (*ready)(struct fd_watch *, uint32_t, void *), void *user);
+void fd_watch_init(struct fd_watch *w, struct loop *loop, void (*ready)(struct fd_watch *, uint32_t, void *),
+                   void *user);
 int fd_watch_add(struct fd_watch *w, int fd, uint32_t events); /* Errors: epoll_ctl(2)'s */
 void fd_watch_set(struct fd_watch *w, uint32_t events);
 void fd_watch_remove(struct fd_watch *w); /* before close(2) */

@@ -1,12 +1,14 @@
 /* Store: an ordered history of keys and values, with etcd's meaning.
  *
  * Every committed write gets the next revision of one counter. A write is a set of operations that commit
- * together or not at all, each with the revision its key must have (compare and set). Watches deliver committed
- * writes in order, none skipped or repeated, from any revision not yet compacted. An acknowledged write is on disk.
+ * together or not at all, each with the revision its key must have (compare and set). Watches deliver
+ * committed writes in order, none skipped or repeated, from any revision not yet compacted. An acknowledged
+ * write is on disk.
  *
- * Calls are asynchronous, because etcd and group commit are: results arrive on the loop, never from inside the
- * call. Events of a write reach the watches before its own result does, so whoever has seen a write acknowledged
- * finds it in a cache fed by a watch. One loop, no locks; the embedded store's writer thread stays inside it.
+ * Calls are asynchronous, because etcd and group commit are: results arrive on the loop, never from inside
+ * the call. Events of a write reach the watches before its own result does, so whoever has seen a write
+ * acknowledged finds it in a cache fed by a watch. One loop, no locks; the embedded store's writer thread
+ * stays inside it.
  *
  * Bodies: memory/ (nothing on disk), embedded/ (SQLite), etcd/ (to come). Keys are Kubernetes' own:
  * "/registry/services/specs/default/web".
@@ -55,17 +57,17 @@ struct store_op {
 };
 
 struct store_result {
-    int status;        /* 0; STORE_CONFLICT; negative errno: nothing was written, and err says why in one sentence
-                        * (-ENOSPC: the disk is full; -EIO; -E2BIG; -ESHUTDOWN: closing) */
-    int64_t revision;  /* of this write; when nothing changed, the current one */
-    size_t conflict;   /* index of the operation whose condition failed */
+    int status; /* 0; STORE_CONFLICT; negative errno: nothing was written, and err says why in one sentence
+                 * (-ENOSPC: the disk is full; -EIO; -E2BIG; -ESHUTDOWN: closing) */
+    int64_t revision;                 /* of this write; when nothing changed, the current one */
+    size_t conflict;                  /* index of the operation whose condition failed */
     const struct store_item *current; /* what that key has, NULL if absent; valid during the call */
     const struct err *err;
 };
 typedef void store_write_fn(void *user, const struct store_result *result);
 
 struct store_page {
-    int status; /* 0; STORE_COMPACTED; STORE_FUTURE; negative errno */
+    int status;                     /* 0; STORE_COMPACTED; STORE_FUTURE; negative errno */
     const struct store_item *items; /* sorted by key; valid during the call */
     size_t n_items;
     bool more;        /* the limit cut the page; continue from behind the last key at this revision */
@@ -96,7 +98,8 @@ void store_write(struct store *s, const struct store_op *ops, size_t n_ops, stor
 void store_read(struct store *s, struct str from, struct str to, int64_t revision, size_t limit,
                 store_read_fn *done, void *user);
 
-/* Watches keys beginning with PREFIX, from the revision behind AFTER on. If AFTER is compacted, END is called. */
+/* Watches keys beginning with PREFIX, from the revision behind AFTER on. If AFTER is compacted, END is
+ * called. */
 struct store_watch *store_watch_open(struct store *s, struct str prefix, int64_t after,
                                      const struct store_watch_handler *handler, void *user);
 /* No callback comes any more. */
@@ -116,7 +119,8 @@ void store_close(struct store *s);
 struct store_ops {
     void (*write)(struct store *, const struct store_op *, size_t, store_write_fn *, void *);
     void (*read)(struct store *, struct str, struct str, int64_t, size_t, store_read_fn *, void *);
-    struct store_watch *(*watch_open)(struct store *, struct str, int64_t, const struct store_watch_handler *, void *);
+    struct store_watch *(*watch_open)(struct store *, struct str, int64_t, const struct store_watch_handler *,
+                                      void *);
     void (*watch_close)(struct store_watch *);
     void (*compact)(struct store *, int64_t);
     void (*close)(struct store *);

@@ -106,7 +106,12 @@ static size_t json_utf8_len(const unsigned char *p, size_t len)
     size_t n = a >= 0xc2 && a < 0xe0 ? 2 : a >= 0xe0 && a < 0xf0 ? 3 : a >= 0xf0 && a < 0xf5 ? 4 : 0;
     if (!n || len < n)
         return 0;
-    unsigned char low = a == 0xe0 ? 0xa0 : a == 0xf0 ? 0x90 : 0x80, high = a == 0xed ? 0x9f : a == 0xf4 ? 0x8f : 0xbf;
+    unsigned char low = a == 0xe0   ? 0xa0
+                        : a == 0xf0 ? 0x90
+                                    : 0x80,
+                  high = a == 0xed   ? 0x9f
+                         : a == 0xf4 ? 0x8f
+                                     : 0xbf;
     if (p[1] < low || p[1] > high)
         return 0;
     for (size_t i = 2; i < n; i++)
@@ -276,8 +281,7 @@ static struct json *json_frame_find(struct json_frame *f, struct str key)
     if (f->value->n < JSON_INDEX_FROM)
         return json_get(f->value, key);
     if (!f->index.n) {
-        json_foreach(f->value, m)
-        {
+        json_foreach (f->value, m) {
             map_put(&f->index, m->key, m);
         }
     }
@@ -397,16 +401,19 @@ static int json_explain(struct json_parser *s, int r, struct err *err)
     }
     int column = (int)(s->p - line_start) + 1;
     if (r == -E2BIG)
-        return err_set(err, r, "JSON is nested deeper than %d levels at line %d column %d", JSON_MAX_DEPTH, line, column);
+        return err_set(err, r, "JSON is nested deeper than %d levels at line %d column %d", JSON_MAX_DEPTH,
+                       line, column);
     if (s->p >= s->end)
         return err_set(err, r, "JSON ends at line %d column %d, expected %s", line, column, s->expected);
     unsigned char c = (unsigned char)*s->p;
     char found[8];
     snprintf(found, sizeof found, c > 0x20 && c < 0x7f ? "'%c'" : "0x%02x", c);
-    return err_set(err, r, "invalid JSON at line %d column %d: expected %s, found %s", line, column, s->expected, found);
+    return err_set(err, r, "invalid JSON at line %d column %d: expected %s, found %s", line, column,
+                   s->expected, found);
 }
 
-int json_parse(struct arena *a, struct str text, struct json_parse_info *info, struct json **ret, struct err *err)
+int json_parse(struct arena *a, struct str text, struct json_parse_info *info, struct json **ret,
+               struct err *err)
 {
     _cleanup_(arena_done) struct arena stack_arena = {0};
     struct json_parser s = {.arena = a, .p = text.p, .start = text.p, .end = text.p + text.len, .info = info};

@@ -9,8 +9,14 @@ static void test_round_trip(void **state)
 {
     static const char *const texts[] = {
         "{\"b\":1,\"a\":[true,false,null,-7,1.50,1e400,123456789012345678901]}",
-        "\"a\\u0000b\"", "[]", "{}", "[[[[]]]]", "\"\\u003cb\\u003e \\u0026 \\u2028 \xc3\xa9 \xf0\x9f\x98\x80\"",
-        "9007199254740993", "-0", "{\"\":\"\"}",
+        "\"a\\u0000b\"",
+        "[]",
+        "{}",
+        "[[[[]]]]",
+        "\"\\u003cb\\u003e \\u0026 \\u2028 \xc3\xa9 \xf0\x9f\x98\x80\"",
+        "9007199254740993",
+        "-0",
+        "{\"\":\"\"}",
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         _cleanup_(arena_done) struct arena a = {0};
@@ -29,8 +35,10 @@ static void test_escapes(void **state)
 {
     _cleanup_(arena_done) struct arena a = {0};
     struct json *v;
-    assert_int_equal(json_parse(&a, STR("\"\\ud83d\\ude00 \\ud83d \\udc00x \\ud83d\\u0041 \\/\\b\\f\\n\\r\\t\""), NULL, &v,
-                                NULL), 0);
+    assert_int_equal(json_parse(&a,
+                                STR("\"\\ud83d\\ude00 \\ud83d \\udc00x \\ud83d\\u0041 \\/\\b\\f\\n\\r\\t\""),
+                                NULL, &v, NULL),
+                     0);
     assert_str(v->text, "\xf0\x9f\x98\x80 \xef\xbf\xbd \xef\xbf\xbdx \xef\xbf\xbd"
                         "A /\b\f\n\r\t");
 }
@@ -43,9 +51,11 @@ static void test_refusals_say_where(void **state)
         {"[1,\n 2 3]", "invalid JSON at line 2 column 4: expected ',' or ']', found '3'"},
         {"01", "invalid JSON at line 1 column 2: expected nothing after the value, found '1'"},
         {"'a'", "invalid JSON at line 1 column 1: expected a value, found '''"},
-        {"\"\x01\"", "invalid JSON at line 1 column 2: expected no control character inside a string, found 0x01"},
+        {"\"\x01\"",
+         "invalid JSON at line 1 column 2: expected no control character inside a string, found 0x01"},
         {"\"\xff\"", "invalid JSON at line 1 column 2: expected valid UTF-8, found 0xff"},
-        {"\"\\x\"", "invalid JSON at line 1 column 3: expected one of the escapes \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u, found 'x'"},
+        {"\"\\x\"", "invalid JSON at line 1 column 3: expected one of the escapes \\\" \\\\ \\/ \\b \\f \\n "
+                    "\\r \\t \\u, found 'x'"},
         {"nul", "invalid JSON at line 1 column 1: expected a value, found 'n'"},
         {"1.", "JSON ends at line 1 column 3, expected a digit after the decimal point"},
         {"\"abc\\", "JSON ends at line 1 column 6, expected an escape character"},
@@ -80,8 +90,12 @@ static void test_duplicates_have_paths(void **state)
     _cleanup_(arena_done) struct arena a = {0};
     struct json_parse_info info = {0};
     struct json *v;
-    assert_int_equal(json_parse(&a, STR("{\"spec\":{\"ports\":[{\"name\":\"x\"},{\"name\":\"a\",\"name\":\"b\"}]},\"spec2\":1,"
-                                        "\"spec2\":{\"c\":2}}"), &info, &v, NULL), 0);
+    assert_int_equal(
+        json_parse(&a,
+                   STR("{\"spec\":{\"ports\":[{\"name\":\"x\"},{\"name\":\"a\",\"name\":\"b\"}]},\"spec2\":1,"
+                       "\"spec2\":{\"c\":2}}"),
+                   &info, &v, NULL),
+        0);
     assert_int_equal(info.n_duplicates, 2);
     assert_str(info.duplicates[0].path, "spec.ports[1].name");
     assert_str(info.duplicates[1].path, "spec2");
@@ -134,8 +148,14 @@ static void test_numbers_compare_by_value(void **state)
     static const struct {
         const char *a, *b;
         int equal;
-    } rows[] = {{"1", "1.0", 1}, {"100", "1e2", 1}, {"-0", "0", 1}, {"1e400", "1e401", 0}, {"0.1", "1e-1", 1},
-                {"1", "-1", 0},  {"9007199254740993", "9007199254740992", 0}, {"1.50", "1.5", 1}};
+    } rows[] = {{"1", "1.0", 1},
+                {"100", "1e2", 1},
+                {"-0", "0", 1},
+                {"1e400", "1e401", 0},
+                {"0.1", "1e-1", 1},
+                {"1", "-1", 0},
+                {"9007199254740993", "9007199254740992", 0},
+                {"1.50", "1.5", 1}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         _cleanup_(arena_done) struct arena a = {0};
         struct json *x, *y;

@@ -86,13 +86,13 @@ static void json_link(struct json *parent, struct json *child)
     parent->n++;
 }
 
-/* Recursion is bounded by JSON_MAX_DEPTH: no deeper document can be parsed, and what code builds is shallow. */
+/* Recursion is bounded by JSON_MAX_DEPTH: no deeper document can be parsed, and what code builds is shallow.
+ */
 struct json *json_copy(struct arena *a, const struct json *v)
 {
     struct json *copy = json_new(a, v->type);
     if (json_is_container(v)) {
-        json_foreach(v, child)
-        {
+        json_foreach (v, child) {
             struct json *c = json_copy(a, child);
             if (child->key.p)
                 c->key = arena_str(a, child->key);
@@ -114,8 +114,7 @@ struct json *json_get(const struct json *v, struct str key)
 {
     if (!json_is(v, JSON_OBJECT))
         return NULL;
-    json_foreach(v, m)
-    {
+    json_foreach (v, m) {
         if (str_eq(m->key, key))
             return m;
     }
@@ -155,8 +154,7 @@ void json_set(struct json *object, struct str key, struct json *value)
 {
     value->key = key;
     struct json *prev = NULL;
-    json_foreach(object, m)
-    {
+    json_foreach (object, m) {
         if (str_eq(m->key, key)) {
             if (m != value)
                 json_replace(object, prev, m, value);
@@ -196,8 +194,7 @@ bool json_unset(struct json *object, struct str key)
     if (!json_is(object, JSON_OBJECT))
         return false;
     struct json *prev = NULL;
-    json_foreach(object, m)
-    {
+    json_foreach (object, m) {
         if (str_eq(m->key, key)) {
             json_unlink(object, prev, m);
             return true;
@@ -293,7 +290,8 @@ const char *json_type_name(enum json_type type)
     return names[type];
 }
 
-/* A decimal number taken apart: sign, digits without leading and trailing zeros, exponent of the last digit. */
+/* A decimal number taken apart: sign, digits without leading and trailing zeros, exponent of the last digit.
+ */
 struct json_decimal {
     bool negative;
     char *digits;
@@ -363,14 +361,12 @@ static bool json_members_equal(const struct json *a, const struct json *b)
     struct map by_key = {0};
     bool big = b->n > JSON_SMALL_OBJECT; /* a walk for each member would cost n * n */
     if (big) {
-        json_foreach(b, m)
-        {
+        json_foreach (b, m) {
             map_put(&by_key, m->key, m);
         }
     }
     bool equal = true;
-    json_foreach(a, m)
-    {
+    json_foreach (a, m) {
         const struct json *other = big ? map_find(&by_key, m->key) : json_get(b, m->key);
         if (!other || !json_equal(m, other)) {
             equal = false;

@@ -1,8 +1,9 @@
-/* Printing documents the way Go's encoder does, so that clients see the same bytes as from a kube-apiserver. */
+/* Printing documents the way Go's encoder does, so that clients see the same bytes as from a kube-apiserver.
+ */
 #include "wire/json.h"
 
-/* Bytes that cannot stand for themselves inside a string: 1 control, quote, backslash; 2 <, >, &; 3 the lead byte
- * of U+2028 and U+2029. */
+/* Bytes that cannot stand for themselves inside a string: 1 control, quote, backslash; 2 <, >, &; 3 the lead
+ * byte of U+2028 and U+2029. */
 static const uint8_t json_special[256] = {
     [0 ... 0x1f] = 1, ['"'] = 1, ['\\'] = 1, ['<'] = 2, ['>'] = 2, ['&'] = 2, [0xe2] = 3,
 };

@@ -1,10 +1,10 @@
 /* JSON documents in an arena.
  *
- * A document is a tree of struct json. Objects keep the order of their members; integers of up to 18 digits are
- * int64_t, every other number keeps its text exactly; strings are UTF-8 and may hold NUL. Nodes are mutable
- * and belong to the arena of the document: nothing is freed singly, a node moved to another document of another
- * arena must be copied (json_copy). Member and element access walks a list: fine for objects written by people;
- * code that would do it for every member of a big one builds a map first.
+ * A document is a tree of struct json. Objects keep the order of their members; integers of up to 18 digits
+ * are int64_t, every other number keeps its text exactly; strings are UTF-8 and may hold NUL. Nodes are
+ * mutable and belong to the arena of the document: nothing is freed singly, a node moved to another document
+ * of another arena must be copied (json_copy). Member and element access walks a list: fine for objects
+ * written by people; code that would do it for every member of a big one builds a map first.
  *
  * Parsing is strict RFC 8259 and iterative; depth and bytes are limited. Of duplicate keys the last wins, as
  * Go's decoder has it, and the paths of all are reported, which strict field validation needs.
@@ -52,7 +52,8 @@ struct json_parse_info {
 
 /* Parses all of TEXT. Strings without escapes borrow from TEXT, which must live as long as the arena.
  * Errors: -EINVAL with line, column and what was expected; -E2BIG deeper than JSON_MAX_DEPTH. */
-int json_parse(struct arena *a, struct str text, struct json_parse_info *info, struct json **ret, struct err *err);
+int json_parse(struct arena *a, struct str text, struct json_parse_info *info, struct json **ret,
+               struct err *err);
 
 /* Compact text as Go's encoder writes it: <, >, &, U+2028 and U+2029 escaped. Appends to OUT. */
 void json_write(const struct json *v, struct strbuf *out);
@@ -77,7 +78,8 @@ struct json *json_get(const struct json *v, struct str key);
 struct json *json_getz(const struct json *v, const char *key);
 /* Walks member names given as C strings, ending with NULL: json_path(v, "spec", "ports", NULL). */
 struct json *json_path(const struct json *v, ...) __attribute__((sentinel));
-/* Sets or replaces a member (key is borrowed), keeping its place if it is there. VALUE must not be in a tree. */
+/* Sets or replaces a member (key is borrowed), keeping its place if it is there. VALUE must not be in a tree.
+ */
 void json_set(struct json *object, struct str key, struct json *value);
 void json_setz(struct json *object, const char *key, struct json *value);
 /* Removes a member; true if it was there. */
@@ -110,8 +112,8 @@ struct str json_str(const struct json *v);
 int64_t json_int_or(const struct json *v, int64_t otherwise);
 bool json_bool_or(const struct json *v, bool otherwise);
 /* json_string_at(v, "metadata", "name") */
-#define json_string_at(v, ...) json_str(json_path((v), __VA_ARGS__, NULL))
-#define json_int_at(v, otherwise, ...) json_int_or(json_path((v), __VA_ARGS__, NULL), (otherwise))
+#define json_string_at(v, ...)          json_str(json_path((v), __VA_ARGS__, NULL))
+#define json_int_at(v, otherwise, ...)  json_int_or(json_path((v), __VA_ARGS__, NULL), (otherwise))
 #define json_bool_at(v, otherwise, ...) json_bool_or(json_path((v), __VA_ARGS__, NULL), (otherwise))
 
 static inline bool json_is(const struct json *v, enum json_type type)
