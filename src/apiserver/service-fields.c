@@ -39,7 +39,7 @@ bool service_needs_health_port(const struct json *service)
            str_eqz(json_str(service_spec(service, "externalTrafficPolicy")), "Local");
 }
 
-bool service_is_externally_accessible(const struct json *service)
+bool service_takes_external_traffic(const struct json *service)
 {
     const struct json *external = service_spec(service, "externalIPs");
     return service_needs_node_ports(service) ||
@@ -121,7 +121,7 @@ void service_apply_defaults(struct arena *a, struct json *service)
     service_default_ports(a, spec);
     service_default_affinity(a, spec);
     service_default_ingress_mode(a, service);
-    if (service_is_externally_accessible(service) && !json_str(json_getz(spec, "externalTrafficPolicy")).len)
+    if (service_takes_external_traffic(service) && !json_str(json_getz(spec, "externalTrafficPolicy")).len)
         json_setz(spec, "externalTrafficPolicy", json_string(a, STR("Cluster")));
     if (service_needs_cluster_ip(service) && !json_getz(spec, "internalTrafficPolicy"))
         json_setz(spec, "internalTrafficPolicy", json_string(a, STR("Cluster")));
@@ -253,6 +253,6 @@ void service_wipe_for_type(struct json *service, const struct json *old)
         service_wipe_same(service, old, "loadBalancerClass");
         json_unsetz(json_getz(service, "status"), "loadBalancer");
     }
-    if (service_is_externally_accessible(old) && !service_is_externally_accessible(service))
+    if (service_takes_external_traffic(old) && !service_takes_external_traffic(service))
         service_wipe_same(service, old, "externalTrafficPolicy");
 }

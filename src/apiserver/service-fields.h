@@ -20,7 +20,7 @@ bool service_allocates_node_ports(
     const struct json *service); /* ... unless allocateLoadBalancerNodePorts is false */
 bool service_needs_health_port(
     const struct json *service); /* LoadBalancer with externalTrafficPolicy Local */
-bool service_is_externally_accessible(const struct json *service);
+bool service_takes_external_traffic(const struct json *service);
 bool service_is_headless(const struct json *service); /* clusterIP or clusterIPs[0] is None */
 bool service_has_selector(const struct json *service);
 

@@ -291,7 +291,7 @@ static void check_policies(struct check *c)
     static const struct str distributions[] = {STR_INIT("PreferClose"), STR_INIT("PreferSameNode"),
                                                STR_INIT("PreferSameZone")};
     const struct json *external = CHECK_FIELD(c, "externalTrafficPolicy");
-    if (service_is_externally_accessible(c->service))
+    if (service_takes_external_traffic(c->service))
         check_supported(c, "externalTrafficPolicy", policies, 2);
     else if (json_str(external).len)
         field_invalid(c->errors, FIELD(c->path, "externalTrafficPolicy"), external,

@@ -8,16 +8,16 @@ struct fixture {
     struct arena arena;
 };
 
-static void seen(void *user, const struct cache_change *change)
+static void seen(void *user, const struct informer_change *change)
 {
     struct fixture *f = user;
-    const struct cache_item *item = change->after ? change->after : change->before;
+    const struct informer_item *item = change->after ? change->after : change->before;
     strbuf_addf(&f->seen, "%c%.*s ", !change->before ? '+' : change->after ? '~' : '-', STR_ARG(item->key));
     assert_non_null(change->object);
     assert_int_equal(change->old_object != NULL, change->before != NULL);
 }
 
-static cache_index_fn *const INDEXES[] = {cache_index_labels, cache_index_owners};
+static informer_index_fn *const INDEXES[] = {informer_index_labels, informer_index_owners};
 
 static struct json *make(struct fixture *f, const char *name, const char *label, int rv)
 {
@@ -99,7 +99,7 @@ static void test_an_object_without_a_name_is_refused(void **state)
     assert_false(items_put(&f.items, make(&f, "", "web", 1)));
     assert_false(items_stage(&f.items, json_object(&f.arena)));
     assert_false(items_remove(&f.items, json_null(&f.arena)));
-    assert_null(cache_item_parse(NULL, &f.arena));
+    assert_null(informer_item_parse(NULL, &f.arena));
     done(&f);
 }
 

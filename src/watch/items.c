@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-struct json *cache_item_parse(const struct cache_item *item, struct arena *a)
+struct json *informer_item_parse(const struct informer_item *item, struct arena *a)
 {
     struct json *object = NULL;
     if (item)
@@ -10,35 +10,35 @@ struct json *cache_item_parse(const struct cache_item *item, struct arena *a)
     return object;
 }
 
-void cache_index_add(struct cache_index_keys *out, struct str key)
+void informer_index_add(struct informer_index_keys *out, struct str key)
 {
     *array_push(&out->keys) = key;
 }
 
-void cache_index_labels(const struct json *object, struct cache_index_keys *out)
+void informer_index_labels(const struct json *object, struct informer_index_keys *out)
 {
     struct str ns = json_string_at(object, "metadata", "namespace");
     json_foreach (json_path(object, "metadata", "labels", NULL), label) {
         struct str value = json_str(label);
-        cache_index_add(out, arena_format(out->arena, "%.*s/%.*s=%.*s", STR_ARG(ns), STR_ARG(label->key),
-                                          STR_ARG(value)));
+        informer_index_add(out, arena_format(out->arena, "%.*s/%.*s=%.*s", STR_ARG(ns), STR_ARG(label->key),
+                                             STR_ARG(value)));
     }
 }
 
-void cache_index_owners(const struct json *object, struct cache_index_keys *out)
+void informer_index_owners(const struct json *object, struct informer_index_keys *out)
 {
     json_foreach (json_path(object, "metadata", "ownerReferences", NULL), owner) {
         struct str uid = json_string_at(owner, "uid");
         if (uid.len)
-            cache_index_add(out, uid);
+            informer_index_add(out, uid);
     }
 }
 
-void cache_index_namespace(const struct json *object, struct cache_index_keys *out)
+void informer_index_namespace(const struct json *object, struct informer_index_keys *out)
 {
     struct str ns = json_string_at(object, "metadata", "namespace");
     if (ns.len)
-        cache_index_add(out, ns);
+        informer_index_add(out, ns);
 }
 
 struct str items_key_of(const struct json *object, struct arena *a)
@@ -50,7 +50,7 @@ struct str items_key_of(const struct json *object, struct arena *a)
     return arena_format(a, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name));
 }
 
-void items_init(struct items *items, cache_index_fn *const *indexes, size_t n_indexes,
+void items_init(struct items *items, informer_index_fn *const *indexes, size_t n_indexes,
                 items_changed_fn *changed, void *user)
 {
     *items = (struct items){
@@ -61,7 +61,7 @@ void items_init(struct items *items, cache_index_fn *const *indexes, size_t n_in
 
 static void free_bucket(void *value)
 {
-    struct cache_bucket *bucket = value;
+    struct informer_bucket *bucket = value;
     free(bucket->v);
     free(bucket);
 }
@@ -80,20 +80,20 @@ void items_done(struct items *items)
     map_done(&items->by_key, free);
 }
 
-struct cache_item *items_find(const struct items *items, struct str key)
+struct informer_item *items_find(const struct items *items, struct str key)
 {
     return map_find(&items->by_key, key);
 }
 
-struct cache_bucket items_find_indexed(const struct items *items, size_t index, struct str index_key)
+struct informer_bucket items_find_indexed(const struct items *items, size_t index, struct str index_key)
 {
-    const struct cache_bucket *bucket =
+    const struct informer_bucket *bucket =
         index < items->n_indexes ? map_find(&items->indexes[index], index_key) : NULL;
-    return bucket ? *bucket : (struct cache_bucket){0};
+    return bucket ? *bucket : (struct informer_bucket){0};
 }
 
 /* One allocation: the struct, the key, the bytes. */
-static struct cache_item *make_item(const struct json *object, struct arena *a)
+static struct informer_item *make_item(const struct json *object, struct arena *a)
 {
     struct str key = items_key_of(object, a);
     struct str ns = json_string_at(object, "metadata", "namespace");
@@ -102,7 +102,7 @@ static struct cache_item *make_item(const struct json *object, struct arena *a)
     if (!key.len)
         return NULL;
     json_write(object, &text);
-    struct cache_item *item = mem_zalloc(sizeof *item + key.len + text.len + 2);
+    struct informer_item *item = mem_zalloc(sizeof *item + key.len + text.len + 2);
     char *p = (char *)(item + 1);
     memcpy(p, key.p, key.len);
     item->key = (struct str){p, key.len};
@@ -120,19 +120,19 @@ static struct cache_item *make_item(const struct json *object, struct arena *a)
     return item;
 }
 
-static void bucket_add(struct map *index, struct str key, struct cache_item *item)
+static void bucket_add(struct map *index, struct str key, struct informer_item *item)
 {
-    struct cache_bucket *bucket = map_find(index, key);
+    struct informer_bucket *bucket = map_find(index, key);
     if (!bucket) {
-        bucket = mem_new(struct cache_bucket);
+        bucket = mem_new(struct informer_bucket);
         (void)map_put(index, key, bucket); /* replaces nothing */
     }
     *array_push(bucket) = item;
 }
 
-static void bucket_remove(struct map *index, struct str key, const struct cache_item *item)
+static void bucket_remove(struct map *index, struct str key, const struct informer_item *item)
 {
-    struct cache_bucket *bucket = map_find(index, key);
+    struct informer_bucket *bucket = map_find(index, key);
     for (size_t i = 0; bucket && i < bucket->n; i++) {
         if (bucket->v[i] != item)
             continue;
@@ -145,11 +145,11 @@ static void bucket_remove(struct map *index, struct str key, const struct cache_
 
 enum index_change { INDEX_ADD, INDEX_REMOVE };
 
-static void update_indexes(struct items *items, struct cache_item *item, const struct json *object,
+static void update_indexes(struct items *items, struct informer_item *item, const struct json *object,
                            enum index_change change, struct arena *a)
 {
     for (size_t i = 0; i < items->n_indexes; i++) {
-        struct cache_index_keys keys = {.arena = a};
+        struct informer_index_keys keys = {.arena = a};
         items->index_fns[i](object, &keys);
         array_foreach (&keys.keys, key) {
             if (change == INDEX_ADD)
@@ -162,11 +162,11 @@ static void update_indexes(struct items *items, struct cache_item *item, const s
 }
 
 /* Replaces BEFORE by AFTER (either may be NULL) in the map and the indexes, reports it and frees BEFORE. */
-static void exchange(struct items *items, struct cache_item *before, struct cache_item *after,
+static void exchange(struct items *items, struct informer_item *before, struct informer_item *after,
                      const struct json *after_object, struct arena *a)
 {
-    const struct json *old = cache_item_parse(before, a);
-    struct cache_change change = {
+    const struct json *old = informer_item_parse(before, a);
+    struct informer_change change = {
         .before = before, .after = after, .object = after ? after_object : old, .old_object = old};
 
     if (before) {
@@ -187,10 +187,10 @@ static void exchange(struct items *items, struct cache_item *before, struct cach
 bool items_put(struct items *items, const struct json *object)
 {
     _cleanup_(arena_done) struct arena a = {0};
-    struct cache_item *item = make_item(object, &a);
+    struct informer_item *item = make_item(object, &a);
     if (!item)
         return false;
-    struct cache_item *before = items_find(items, item->key);
+    struct informer_item *before = items_find(items, item->key);
     if (before && str_eq(before->bytes, item->bytes))
         free(item);
     else
@@ -202,7 +202,7 @@ bool items_remove(struct items *items, const struct json *object)
 {
     _cleanup_(arena_done) struct arena a = {0};
     struct str key = items_key_of(object, &a);
-    struct cache_item *before = key.len ? items_find(items, key) : NULL;
+    struct informer_item *before = key.len ? items_find(items, key) : NULL;
     if (before)
         exchange(items, before, NULL, NULL, &a);
     return key.len > 0;
@@ -211,7 +211,7 @@ bool items_remove(struct items *items, const struct json *object)
 bool items_stage(struct items *items, const struct json *object)
 {
     _cleanup_(arena_done) struct arena a = {0};
-    struct cache_item *item = make_item(object, &a);
+    struct informer_item *item = make_item(object, &a);
     if (!item)
         return false;
     items->n_staged_bytes += item->bytes.len;
@@ -221,13 +221,13 @@ bool items_stage(struct items *items, const struct json *object)
 
 static int item_cmp(const void *a, const void *b)
 {
-    const struct cache_item *const *x = a, *const *y = b;
+    const struct informer_item *const *x = a, *const *y = b;
     return str_cmp((*x)->key, (*y)->key);
 }
 
-static struct cache_item **sorted(const struct map *m)
+static struct informer_item **sorted(const struct map *m)
 {
-    struct cache_item **v = mem_realloc_array(NULL, m->n + 1, sizeof *v);
+    struct informer_item **v = mem_realloc_array(NULL, m->n + 1, sizeof *v);
     size_t n = 0;
     map_foreach (m, e)
         v[n++] = e->value;
@@ -235,7 +235,7 @@ static struct cache_item **sorted(const struct map *m)
     return v;
 }
 
-struct cache_item **items_sorted(const struct items *items, size_t *ret_n)
+struct informer_item **items_sorted(const struct items *items, size_t *ret_n)
 {
     *ret_n = items->by_key.n;
     return sorted(&items->by_key);
@@ -247,7 +247,7 @@ void items_commit(struct items *items)
     items->staged = (struct map){0};
     items->n_staged_bytes = 0;
 
-    _cleanup_(mem_freep) struct cache_item **old = sorted(&items->by_key);
+    _cleanup_(mem_freep) struct informer_item **old = sorted(&items->by_key);
     size_t n_old = items->by_key.n;
     for (size_t i = 0; i < n_old; i++) {
         _cleanup_(arena_done) struct arena a = {0};
@@ -255,15 +255,15 @@ void items_commit(struct items *items)
             exchange(items, old[i], NULL, NULL, &a);
     }
 
-    _cleanup_(mem_freep) struct cache_item **new = sorted(&staged);
+    _cleanup_(mem_freep) struct informer_item **new = sorted(&staged);
     size_t n_new = staged.n;
     for (size_t i = 0; i < n_new; i++) {
         _cleanup_(arena_done) struct arena a = {0};
-        struct cache_item *before = items_find(items, new[i]->key);
+        struct informer_item *before = items_find(items, new[i]->key);
         if (before && str_eq(before->bytes, new[i]->bytes))
             free(new[i]);
         else
-            exchange(items, before, new[i], cache_item_parse(new[i], &a), &a);
+            exchange(items, before, new[i], informer_item_parse(new[i], &a), &a);
     }
     map_done(&staged, NULL); /* its items have moved or are freed */
 }

@@ -8,8 +8,8 @@
  * reader never sees half of a list. Nothing here knows a network.
  *
  *     items_init(&items, indexes, ARRAY_LEN(indexes));
- *     struct cache_item *item = items_find(&items, STR("default/web"));
- *     struct json *object = cache_item_parse(item, arena);
+ *     struct informer_item *item = items_find(&items, STR("default/web"));
+ *     struct json *object = informer_item_parse(item, arena);
  */
 #pragma once
 
@@ -17,32 +17,32 @@
 #include "base/map.h"
 #include "wire/json.h"
 
-struct cache_item {
+struct informer_item {
     struct str key, namespace, name; /* the last two are parts of the first */
     struct str bytes;                /* JSON */
     uint64_t rv;                     /* metadata.resourceVersion; 0 if it is not a number */
 };
 
 /* A copy of the object in arena A, bytes and all: it outlives the item. NULL if ITEM is NULL. */
-struct json *cache_item_parse(const struct cache_item *item, struct arena *a);
+struct json *informer_item_parse(const struct informer_item *item, struct arena *a);
 
 /* Collects the index keys of one object. */
-struct cache_index_keys {
+struct informer_index_keys {
     struct arena *arena;
     ARRAY_OF(struct str) keys;
 };
-typedef void cache_index_fn(const struct json *object, struct cache_index_keys *out);
+typedef void informer_index_fn(const struct json *object, struct informer_index_keys *out);
 /* Adds KEY, which must live as long as the arena of OUT or the object. */
-void cache_index_add(struct cache_index_keys *out, struct str key);
+void informer_index_add(struct informer_index_keys *out, struct str key);
 
 /* Ready-made indexes. */
-cache_index_fn cache_index_labels;    /* "NAMESPACE/LABEL=VALUE" for each label */
-cache_index_fn cache_index_owners;    /* uid of each owner reference */
-cache_index_fn cache_index_namespace; /* "NAMESPACE" */
+informer_index_fn informer_index_labels;    /* "NAMESPACE/LABEL=VALUE" for each label */
+informer_index_fn informer_index_owners;    /* uid of each owner reference */
+informer_index_fn informer_index_namespace; /* "NAMESPACE" */
 
 /* The items under one index key. */
-struct cache_bucket {
-    struct cache_item **v;
+struct informer_bucket {
+    struct informer_item **v;
     size_t n, capacity;
 };
 
@@ -50,32 +50,32 @@ struct cache_bucket {
 
 /* One difference. BEFORE is NULL for a new item, AFTER for one that is gone; both live during the call only.
  */
-struct cache_change {
-    const struct cache_item *before, *after;
+struct informer_change {
+    const struct informer_item *before, *after;
     const struct json *object;     /* of AFTER, or of BEFORE if it is gone */
     const struct json *old_object; /* of BEFORE, or NULL */
 };
-typedef void items_changed_fn(void *user, const struct cache_change *change);
+typedef void items_changed_fn(void *user, const struct informer_change *change);
 
 struct items {
     struct map by_key;
-    struct map indexes[ITEMS_MAX_INDEXES]; /* index key -> struct cache_bucket */
-    cache_index_fn *index_fns[ITEMS_MAX_INDEXES];
+    struct map indexes[ITEMS_MAX_INDEXES]; /* index key -> struct informer_bucket */
+    informer_index_fn *index_fns[ITEMS_MAX_INDEXES];
     size_t n_indexes;
-    struct map staged; /* key -> struct cache_item */
+    struct map staged; /* key -> struct informer_item */
     size_t n_bytes, n_staged_bytes;
     items_changed_fn *changed;
     void *user;
 };
 
-void items_init(struct items *items, cache_index_fn *const *indexes, size_t n_indexes,
+void items_init(struct items *items, informer_index_fn *const *indexes, size_t n_indexes,
                 items_changed_fn *changed, void *user);
 void items_done(struct items *items);
 
-struct cache_item *items_find(const struct items *items, struct str key);
-struct cache_bucket items_find_indexed(const struct items *items, size_t index, struct str index_key);
+struct informer_item *items_find(const struct items *items, struct str key);
+struct informer_bucket items_find_indexed(const struct items *items, size_t index, struct str index_key);
 /* All of them by key; the array is the caller's to free. */
-struct cache_item **items_sorted(const struct items *items, size_t *ret_n);
+struct informer_item **items_sorted(const struct items *items, size_t *ret_n);
 
 /* Puts OBJECT, or removes it; reports what changed. Putting equal bytes reports nothing. False if the object
  * has no name. */

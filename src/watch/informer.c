@@ -1,6 +1,6 @@
 /* States: IDLE -> LISTING (pages) or STREAMING (initial events) -> WATCHING -> WATCHING ... ; any failure
  * goes through WAITING, a pause with back-off, and then either lists again or resumes the watch. */
-#include "watch/cache.h"
+#include "watch/informer.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,15 +19,15 @@
 enum state { IDLE, LISTING, STREAMING, WATCHING, WAITING };
 
 struct registered_handler {
-    const struct cache_handler *handler;
+    const struct informer_handler *handler;
     void *user;
 };
 
-struct cache {
-    struct cache_config config;
+struct informer {
+    struct informer_config config;
     char *namespace, *label_selector, *field_selector;
     struct items items;
-    struct registered_handler handlers[CACHE_MAX_HANDLERS];
+    struct registered_handler handlers[INFORMER_MAX_HANDLERS];
     size_t n_handlers;
     enum state state;
     bool synced;
@@ -42,21 +42,21 @@ struct cache {
     struct monotime opened; /* the watch */
     uint64_t opened_events; /* events counted when it was opened */
     unsigned broken_watches;
-    struct cache_stats stats;
+    struct informer_stats stats;
 };
 
-static void begin_list(struct cache *c);
-static void open_watch(struct cache *c);
-static void request_page(struct cache *c);
+static void begin_list(struct informer *c);
+static void open_watch(struct informer *c);
+static void request_page(struct informer *c);
 
-static void items_changed(void *user, const struct cache_change *change)
+static void items_changed(void *user, const struct informer_change *change)
 {
-    struct cache *c = user;
+    struct informer *c = user;
     for (size_t i = 0; i < c->n_handlers; i++)
         c->handlers[i].handler->changed(c->handlers[i].user, c, change);
 }
 
-static void stop_transfers(struct cache *c)
+static void stop_transfers(struct informer *c)
 {
     if (c->call)
         client_cancel(TAKE(c->call));
@@ -67,7 +67,7 @@ static void stop_transfers(struct cache *c)
 
 /* Pauses, then lists again (no position) or resumes the watch. The pause is between one and two times the
  * back-off, so that many caches that lost one server do not return together. */
-static void pause_and_retry(struct cache *c, int64_t at_least_ms)
+static void pause_and_retry(struct informer *c, int64_t at_least_ms)
 {
     stop_transfers(c);
     items_stage_clear(&c->items);
@@ -77,12 +77,12 @@ static void pause_and_retry(struct cache *c, int64_t at_least_ms)
     timer_arm_ms(&c->timer, MAX(delay_ms, at_least_ms));
 }
 
-static void forget_position(struct cache *c)
+static void forget_position(struct informer *c)
 {
     strbuf_truncate(&c->rv, 0);
 }
 
-static void set_position(struct cache *c, struct str rv)
+static void set_position(struct informer *c, struct str rv)
 {
     strbuf_truncate(&c->rv, 0);
     strbuf_add_str(&c->rv, rv);
@@ -90,7 +90,7 @@ static void set_position(struct cache *c, struct str rv)
         c->position = 0;
 }
 
-static void list_failed(struct cache *c, const char *why, int64_t retry_after_ms)
+static void list_failed(struct informer *c, const char *why, int64_t retry_after_ms)
 {
     c->stats.list_failures++;
     log_warn_limited("cannot list %.*s (%s): keeping what was known, trying again",
@@ -98,7 +98,7 @@ static void list_failed(struct cache *c, const char *why, int64_t retry_after_ms
     pause_and_retry(c, retry_after_ms);
 }
 
-static bool stage(struct cache *c, struct json *object)
+static bool stage(struct informer *c, struct json *object)
 {
     _cleanup_(arena_done) struct arena a = {0};
     (void)json_unsetz(json_getz(object, "metadata"), "managedFields"); /* absent is as good */
@@ -108,7 +108,7 @@ static bool stage(struct cache *c, struct json *object)
 }
 
 /* The whole list has come: takes it over and tells the difference. */
-static void finish_list(struct cache *c, struct str rv)
+static void finish_list(struct informer *c, struct str rv)
 {
     bool first = !c->synced;
     set_position(c, rv);
@@ -125,7 +125,7 @@ static void finish_list(struct cache *c, struct str rv)
 
 static void on_page(void *user, const struct client_result *r)
 {
-    struct cache *c = user;
+    struct informer *c = user;
     c->call = NULL;
     if (r->code) {
         _cleanup_(mem_freep) char *why = mem_dup(r->message.p, r->message.len);
@@ -160,7 +160,7 @@ static void on_page(void *user, const struct client_result *r)
     open_watch(c);
 }
 
-static void add_selectors(const struct cache *c, struct strbuf *query)
+static void add_selectors(const struct informer *c, struct strbuf *query)
 {
     if (c->label_selector[0])
         client_query_add(query, "labelSelector", str_of(c->label_selector));
@@ -168,7 +168,7 @@ static void add_selectors(const struct cache *c, struct strbuf *query)
         client_query_add(query, "fieldSelector", str_of(c->field_selector));
 }
 
-static void request_page(struct cache *c)
+static void request_page(struct informer *c)
 {
     _cleanup_(strbuf_done) struct strbuf query = {0};
     add_selectors(c, &query);
@@ -186,7 +186,7 @@ static void request_page(struct cache *c)
 }
 
 /* The event contradicts what the cache holds, so something was lost on the way: only a list mends that. */
-static void distrust(struct cache *c, const char *why)
+static void distrust(struct informer *c, const char *why)
 {
     c->stats.watch_failures++;
     log_warn_limited("the watch of %.*s cannot be trusted (%s): listing again",
@@ -195,7 +195,7 @@ static void distrust(struct cache *c, const char *why)
     pause_and_retry(c, 0);
 }
 
-static void on_error_event(struct cache *c, const struct json *status)
+static void on_error_event(struct informer *c, const struct json *status)
 {
     int64_t code = json_int_at(status, 0, "code");
     struct str reason = json_string_at(status, "reason");
@@ -216,12 +216,12 @@ static void on_error_event(struct cache *c, const struct json *status)
 
 /* One event behind the first list. An event not newer than the position is a repetition if the cache already
  * holds its outcome; if it does not, the order is broken. */
-static void on_change_event(struct cache *c, struct str type, struct json *object)
+static void on_change_event(struct informer *c, struct str type, struct json *object)
 {
     _cleanup_(arena_done) struct arena a = {0};
     struct str rv_text = json_string_at(object, "metadata", "resourceVersion");
     struct str key = items_key_of(object, &a);
-    struct cache_item *have = key.len ? items_find(&c->items, key) : NULL;
+    struct informer_item *have = key.len ? items_find(&c->items, key) : NULL;
     bool deleted = str_eq(type, STR("DELETED"));
     uint64_t rv;
 
@@ -252,7 +252,7 @@ static void on_change_event(struct cache *c, struct str type, struct json *objec
 }
 
 /* While the initial events stream in, they are staged; the bookmark that ends them commits. */
-static void on_initial_event(struct cache *c, struct str type, struct json *object)
+static void on_initial_event(struct informer *c, struct str type, struct json *object)
 {
     timer_arm_ms(&c->timer, INITIAL_EVENTS_MS);
     if (str_eq(type, STR("ADDED")) || str_eq(type, STR("MODIFIED"))) {
@@ -276,7 +276,7 @@ static void on_initial_event(struct cache *c, struct str type, struct json *obje
 
 static void on_line(void *user, struct str line)
 {
-    struct cache *c = user;
+    struct informer *c = user;
     _cleanup_(arena_done) struct arena a = {0};
     struct json *event = NULL;
 
@@ -312,7 +312,7 @@ static void on_line(void *user, struct str line)
     }
 }
 
-static void watch_ended_cleanly(struct cache *c)
+static void watch_ended_cleanly(struct informer *c)
 {
     bool useless = c->stats.events == c->opened_events &&
                    monotime_since_ms(loop_now(c->config.loop), c->opened) < SHORT_WATCH_MS;
@@ -323,16 +323,16 @@ static void watch_ended_cleanly(struct cache *c)
 }
 
 /* The server does not stream initial events: pages from now on. */
-static void fall_back_to_pages(struct cache *c)
+static void fall_back_to_pages(struct informer *c)
 {
     stop_transfers(c);
-    c->config.list_mode = CACHE_LIST_PAGED;
+    c->config.list_mode = INFORMER_LIST_PAGED;
     begin_list(c);
 }
 
 static void on_stream_end(void *user, const struct client_result *r)
 {
-    struct cache *c = user;
+    struct informer *c = user;
     c->stream = NULL;
     timer_disarm(&c->timer);
     if (c->state == STREAMING) {
@@ -369,7 +369,7 @@ static void on_stream_end(void *user, const struct client_result *r)
 
 static const struct client_stream_handler stream_handler = {.line = on_line, .end = on_stream_end};
 
-static void open_stream(struct cache *c, struct strbuf *query)
+static void open_stream(struct informer *c, struct strbuf *query)
 {
     int seconds =
         c->config.watch_seconds ? c->config.watch_seconds : 300 + (int)random_below(c->config.random, 300);
@@ -385,7 +385,7 @@ static void open_stream(struct cache *c, struct strbuf *query)
                                    &stream_handler, c);
 }
 
-static void open_watch(struct cache *c)
+static void open_watch(struct informer *c)
 {
     _cleanup_(strbuf_done) struct strbuf query = {0};
     c->state = WATCHING;
@@ -395,11 +395,11 @@ static void open_watch(struct cache *c)
     open_stream(c, &query);
 }
 
-static void begin_list(struct cache *c)
+static void begin_list(struct informer *c)
 {
     items_stage_clear(&c->items);
     strbuf_truncate(&c->next_page, 0);
-    if (c->config.list_mode == CACHE_LIST_PAGED) {
+    if (c->config.list_mode == INFORMER_LIST_PAGED) {
         request_page(c);
         return;
     }
@@ -412,7 +412,7 @@ static void begin_list(struct cache *c)
 
 static void on_timer(struct timer *timer, void *user)
 {
-    struct cache *c = user;
+    struct informer *c = user;
     if (c->state == STREAMING)
         fall_back_to_pages(c);
     else if (c->rv.len)
@@ -421,9 +421,9 @@ static void on_timer(struct timer *timer, void *user)
         begin_list(c);
 }
 
-struct cache *cache_new(const struct cache_config *config)
+struct informer *informer_new(const struct informer_config *config)
 {
-    struct cache *c = mem_new(struct cache);
+    struct informer *c = mem_new(struct informer);
     c->config = *config;
     if (!c->config.page_limit)
         c->config.page_limit = DEFAULT_PAGE;
@@ -437,7 +437,7 @@ struct cache *cache_new(const struct cache_config *config)
     return c;
 }
 
-void cache_free(struct cache *c)
+void informer_free(struct informer *c)
 {
     if (!c)
         return;
@@ -452,25 +452,25 @@ void cache_free(struct cache *c)
     free(c);
 }
 
-void cache_add_handler(struct cache *c, const struct cache_handler *handler, void *user)
+void informer_add_handler(struct informer *c, const struct informer_handler *handler, void *user)
 {
-    if (c->n_handlers == CACHE_MAX_HANDLERS)
+    if (c->n_handlers == INFORMER_MAX_HANDLERS)
         abort(); /* the program's own wiring, not input */
     c->handlers[c->n_handlers++] = (struct registered_handler){handler, user};
 }
 
-void cache_start(struct cache *c)
+void informer_start(struct informer *c)
 {
     if (c->state == IDLE)
         begin_list(c);
 }
 
-bool cache_is_synced(const struct cache *c)
+bool informer_is_synced(const struct informer *c)
 {
     return c->synced;
 }
 
-bool cache_are_synced(struct cache *const *caches, size_t n)
+bool informer_are_synced(struct informer *const *caches, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (!caches[i]->synced)
@@ -479,27 +479,27 @@ bool cache_are_synced(struct cache *const *caches, size_t n)
     return true;
 }
 
-bool cache_is_watching(const struct cache *c)
+bool informer_is_watching(const struct informer *c)
 {
     return c->state == WATCHING && c->stream;
 }
 
-uint64_t cache_position(const struct cache *c)
+uint64_t informer_position(const struct informer *c)
 {
     return c->position;
 }
 
-const struct client_resource *cache_resource(const struct cache *c)
+const struct client_resource *informer_resource(const struct informer *c)
 {
     return c->config.resource;
 }
 
-struct cache_item *cache_find_key(const struct cache *c, struct str key)
+struct informer_item *informer_find_key(const struct informer *c, struct str key)
 {
     return items_find(&c->items, key);
 }
 
-struct cache_item *cache_find(const struct cache *c, struct str namespace, struct str name)
+struct informer_item *informer_find(const struct informer *c, struct str namespace, struct str name)
 {
     _cleanup_(strbuf_done) struct strbuf key = {0};
     if (namespace.len)
@@ -508,22 +508,22 @@ struct cache_item *cache_find(const struct cache *c, struct str namespace, struc
     return items_find(&c->items, strbuf_str(&key));
 }
 
-struct cache_bucket cache_find_indexed(const struct cache *c, size_t index, struct str index_key)
+struct informer_bucket informer_find_indexed(const struct informer *c, size_t index, struct str index_key)
 {
     return items_find_indexed(&c->items, index, index_key);
 }
 
-const struct map *cache_items(const struct cache *c)
+const struct map *informer_items(const struct informer *c)
 {
     return &c->items.by_key;
 }
 
-struct cache_item **cache_items_sorted(const struct cache *c, size_t *ret_n)
+struct informer_item **informer_items_sorted(const struct informer *c, size_t *ret_n)
 {
     return items_sorted(&c->items, ret_n);
 }
 
-struct cache_stats cache_stats(const struct cache *c)
+struct informer_stats informer_stats(const struct informer *c)
 {
     return c->stats;
 }

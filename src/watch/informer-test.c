@@ -1,4 +1,4 @@
-#include "watch/cache.h"
+#include "watch/informer.h"
 
 #include <errno.h>
 
@@ -13,28 +13,28 @@ struct fixture {
     struct loop *loop;
     struct fake_api *api;
     struct client *client;
-    struct cache *cache;
+    struct informer *cache;
     struct random random;
     struct strbuf seen;
     int faults, fault_status; /* the next so many requests whose target contains FAULT_PART get this */
     const char *fault_part;
 };
 
-static void changed(void *user, struct cache *cache, const struct cache_change *change)
+static void changed(void *user, struct informer *cache, const struct informer_change *change)
 {
     struct fixture *f = user;
-    const struct cache_item *item = change->after ? change->after : change->before;
+    const struct informer_item *item = change->after ? change->after : change->before;
     strbuf_addf(&f->seen, "%c%.*s ", !change->before ? '+' : change->after ? '~' : '-', STR_ARG(item->name));
 }
 
-static void synced(void *user, struct cache *cache)
+static void synced(void *user, struct informer *cache)
 {
     struct fixture *f = user;
-    assert_true(cache_is_synced(cache));
+    assert_true(informer_is_synced(cache));
     strbuf_addz(&f->seen, "synced ");
 }
 
-static const struct cache_handler HANDLER = {.changed = changed, .synced = synced};
+static const struct informer_handler HANDLER = {.changed = changed, .synced = synced};
 
 static int fault(void *user, struct str method, struct str target)
 {
@@ -45,18 +45,18 @@ static int fault(void *user, struct str method, struct str target)
     return f->fault_status;
 }
 
-static void start(struct fixture *f, enum cache_list_mode mode, size_t max_bytes)
+static void start(struct fixture *f, enum informer_list_mode mode, size_t max_bytes)
 {
-    f->cache = cache_new(&(struct cache_config){.client = f->client,
-                                                .loop = f->loop,
-                                                .random = &f->random,
-                                                .resource = &pods,
-                                                .list_mode = mode,
-                                                .page_limit = 2,
-                                                .max_bytes = max_bytes,
-                                                .watch_seconds = 600});
-    cache_add_handler(f->cache, &HANDLER, f);
-    cache_start(f->cache);
+    f->cache = informer_new(&(struct informer_config){.client = f->client,
+                                                      .loop = f->loop,
+                                                      .random = &f->random,
+                                                      .resource = &pods,
+                                                      .list_mode = mode,
+                                                      .page_limit = 2,
+                                                      .max_bytes = max_bytes,
+                                                      .watch_seconds = 600});
+    informer_add_handler(f->cache, &HANDLER, f);
+    informer_start(f->cache);
 }
 
 static int setup(void **state)
@@ -78,7 +78,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    cache_free(f->cache);
+    informer_free(f->cache);
     client_free(f->client);
     fake_api_free(f->api);
     loop_free(f->loop);
@@ -99,23 +99,24 @@ static void expect_equal(struct fixture *f)
 {
     _cleanup_(arena_done) struct arena a = {0};
     struct json *all = fake_api_list(f->api, PODS, &a);
-    assert_int_equal(all->n, cache_items(f->cache)->n);
+    assert_int_equal(all->n, informer_items(f->cache)->n);
     json_foreach (all, pod) {
-        struct cache_item *item = cache_find(f->cache, STR("a"), json_string_at(pod, "metadata", "name"));
+        struct informer_item *item =
+            informer_find(f->cache, STR("a"), json_string_at(pod, "metadata", "name"));
         assert_non_null(item);
         (void)json_unsetz(json_getz(pod, "metadata"), "managedFields");
-        assert_true(json_equal(pod, cache_item_parse(item, &a)));
+        assert_true(json_equal(pod, informer_item_parse(item, &a)));
     }
 }
 
 static void test_lists_in_pages_then_watches(void **state)
 {
     struct fixture *f = *state;
-    start(f, CACHE_LIST_PAGED, 0);
+    start(f, INFORMER_LIST_PAGED, 0);
     expect(f, 10, "+one +three +two synced ");
     assert_int_equal(fake_api_requests(f->api, "GET /api/v1/pods?limit=2"), 2);
-    assert_int_equal(cache_position(f->cache), fake_api_revision(f->api));
-    assert_null(strstr(cache_find_key(f->cache, STR("a/one"))->bytes.p, "managedFields"));
+    assert_int_equal(informer_position(f->cache), fake_api_revision(f->api));
+    assert_null(strstr(informer_find_key(f->cache, STR("a/one"))->bytes.p, "managedFields"));
     fake_api_post(f->api, PODS, "{'metadata':{'name':'four'}}");
     fake_api_patch(f->api, PODS "/one", "{'spec':{'x':1}}");
     fake_api_delete(f->api, PODS "/two");
@@ -126,7 +127,7 @@ static void test_lists_in_pages_then_watches(void **state)
 static void test_streams_the_initial_events(void **state)
 {
     struct fixture *f = *state;
-    start(f, CACHE_LIST_STREAM, 0);
+    start(f, INFORMER_LIST_STREAM, 0);
     expect(f, 10, "+one +three +two synced ");
     assert_int_equal(fake_api_requests(f->api, "GET /api/v1/pods?"), 1);
     fake_api_delete(f->api, PODS "/two");
@@ -140,7 +141,7 @@ static void test_falls_back_to_pages_if_the_server_cannot_stream(void **state)
     f->faults = 1;
     f->fault_status = 422;
     f->fault_part = "sendInitialEvents";
-    start(f, CACHE_LIST_STREAM, 0);
+    start(f, INFORMER_LIST_STREAM, 0);
     expect(f, 10, "+one +three +two synced ");
     assert_int_equal(fake_api_requests(f->api, "GET /api/v1/pods?limit=2"), 2);
 }
@@ -148,7 +149,7 @@ static void test_falls_back_to_pages_if_the_server_cannot_stream(void **state)
 static void test_a_cut_watch_resumes_without_a_list(void **state)
 {
     struct fixture *f = *state;
-    start(f, CACHE_LIST_PAGED, 0);
+    start(f, INFORMER_LIST_PAGED, 0);
     expect(f, 5000, "+one +three +two synced ");
     fake_api_inject(f->api, "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"ha");
     fake_api_cut_watches(f->api, -ECONNRESET);
@@ -158,14 +159,14 @@ static void test_a_cut_watch_resumes_without_a_list(void **state)
     fake_api_cut_watches(f->api, 0);
     fake_api_delete(f->api, PODS "/four");
     expect(f, 10, "-four ");
-    assert_int_equal(cache_stats(f->cache).lists, 1);
+    assert_int_equal(informer_stats(f->cache).lists, 1);
     expect_equal(f);
 }
 
 static void test_expired_history_is_listed_again_with_the_difference(void **state)
 {
     struct fixture *f = *state;
-    start(f, CACHE_LIST_PAGED, 0);
+    start(f, INFORMER_LIST_PAGED, 0);
     expect(f, 5000, "+one +three +two synced ");
     fake_api_hold_watches(f->api, true);
     fake_api_delete(f->api, PODS "/two");
@@ -176,7 +177,7 @@ static void test_expired_history_is_listed_again_with_the_difference(void **stat
     loop_script_advance(f->loop, 10);
     fake_api_hold_watches(f->api, false);
     expect(f, 3000, "-two +four ~one ");
-    assert_int_equal(cache_stats(f->cache).lists, 2);
+    assert_int_equal(informer_stats(f->cache).lists, 2);
     expect_equal(f);
 }
 
@@ -186,7 +187,7 @@ static void test_failures_back_off_with_jitter(void **state)
     f->faults = 1000;
     f->fault_status = 500;
     f->fault_part = "pods";
-    start(f, CACHE_LIST_PAGED, 0);
+    start(f, INFORMER_LIST_PAGED, 0);
     expect(f, 10000, "");
     /* 0.8..1.6, 1.6..3.2, 3.2..6.4, 6.4..12.8 s apart */
     assert_in_range(fake_api_requests(f->api, "GET"), 3, 4);
@@ -202,7 +203,7 @@ static void test_a_page_token_that_expired_starts_the_list_again(void **state)
     f->faults = 1;
     f->fault_status = 410;
     f->fault_part = "continue";
-    start(f, CACHE_LIST_PAGED, 0);
+    start(f, INFORMER_LIST_PAGED, 0);
     expect(f, 10, "");
     expect(f, 3000, "+one +three +two synced ");
     expect_equal(f);
@@ -211,7 +212,7 @@ static void test_a_page_token_that_expired_starts_the_list_again(void **state)
 static void test_repeated_events_are_ignored(void **state)
 {
     struct fixture *f = *state;
-    start(f, CACHE_LIST_PAGED, 0);
+    start(f, INFORMER_LIST_PAGED, 0);
     expect(f, 10, "+one +three +two synced ");
     fake_api_patch(f->api, PODS "/one", "{'spec':{'x':1}}");
     expect(f, 10, "~one ");
@@ -221,22 +222,22 @@ static void test_repeated_events_are_ignored(void **state)
                     "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"namespace\":\"a\",\"name\":\"one\","
                     "\"resourceVersion\":\"14\"}}}\n");
     expect(f, 10, "");
-    assert_int_equal(cache_stats(f->cache).ignored_events, 2);
-    assert_int_equal(cache_stats(f->cache).lists, 1);
+    assert_int_equal(informer_stats(f->cache).ignored_events, 2);
+    assert_int_equal(informer_stats(f->cache).lists, 1);
     expect_equal(f);
 }
 
 static void test_events_out_of_order_are_mended_by_a_list(void **state)
 {
     struct fixture *f = *state;
-    start(f, CACHE_LIST_PAGED, 0);
+    start(f, INFORMER_LIST_PAGED, 0);
     expect(f, 10, "+one +three +two synced ");
     /* Older than the position, and of an object that the cache does not hold. */
     fake_api_inject(f->api,
                     "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"namespace\":\"a\",\"name\":\"ghost\","
                     "\"resourceVersion\":\"12\"}}}\n");
     expect(f, 3000, "");
-    assert_int_equal(cache_stats(f->cache).lists, 2);
+    assert_int_equal(informer_stats(f->cache).lists, 2);
     expect_equal(f);
 }
 
@@ -253,12 +254,12 @@ static void test_nonsense_on_a_watch_never_reaches_the_handlers(void **state)
         "{\"type\":\"ERROR\",\"object\":{\"code\":410}}\n",
     };
     struct fixture *f = *state;
-    start(f, CACHE_LIST_PAGED, 0);
+    start(f, INFORMER_LIST_PAGED, 0);
     expect(f, 10, "+one +three +two synced ");
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
         fake_api_inject(f->api, lines[i]);
         expect(f, 30000, "");
-        assert_true(cache_is_watching(f->cache));
+        assert_true(informer_is_watching(f->cache));
     }
     fake_api_delete(f->api, PODS "/two");
     expect(f, 10, "-two ");
@@ -268,27 +269,27 @@ static void test_nonsense_on_a_watch_never_reaches_the_handlers(void **state)
 static void test_a_silent_watch_is_cut_and_resumed(void **state)
 {
     struct fixture *f = *state;
-    start(f, CACHE_LIST_PAGED, 0);
+    start(f, INFORMER_LIST_PAGED, 0);
     expect(f, 10, "+one +three +two synced ");
     loop_script_advance(f->loop, 640000);
-    assert_int_equal(cache_stats(f->cache).watches, 2);
-    assert_int_equal(cache_stats(f->cache).lists, 1);
+    assert_int_equal(informer_stats(f->cache).watches, 2);
+    assert_int_equal(informer_stats(f->cache).lists, 1);
     assert_int_equal(fake_api_open_watches(f->api), 1);
 }
 
 static void test_more_than_the_limit_keeps_what_was_known(void **state)
 {
     struct fixture *f = *state;
-    start(f, CACHE_LIST_PAGED, 1024);
+    start(f, INFORMER_LIST_PAGED, 1024);
     expect(f, 10, "+one +three +two synced ");
     for (int i = 0; i < 8; i++)
         fake_api_post(
             f->api, PODS,
             "{'metadata':{'generateName':'big-'},'spec':{'x':'0123456789012345678901234567890123456789'}}");
     loop_script_advance(f->loop, 100000);
-    assert_true(cache_stats(f->cache).list_failures > 0);
-    assert_in_range(cache_items(f->cache)->n, 3, 9);
-    assert_non_null(cache_find(f->cache, STR("a"), STR("one")));
+    assert_true(informer_stats(f->cache).list_failures > 0);
+    assert_in_range(informer_items(f->cache)->n, 3, 9);
+    assert_non_null(informer_find(f->cache, STR("a"), STR("one")));
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
