@@ -1,0 +1,193 @@
+#include "controllers/env.h"
+
+#include <stdlib.h>
+
+#include "object/selector.h"
+
+#define RESOURCE(group, plural, kind)                                                                        \
+    {                                                                                                        \
+        STR_INIT(group), STR_INIT("v1"), STR_INIT(plural), STR_INIT(kind)                                    \
+    }
+
+const struct client_resource env_resources[N_RESOURCES] = {
+    [PODS] = RESOURCE("", "pods", "Pod"),
+    [SERVICES] = RESOURCE("", "services", "Service"),
+    [ENDPOINT_SLICES] = RESOURCE("discovery.k8s.io", "endpointslices", "EndpointSlice"),
+    [ENDPOINTS] = RESOURCE("", "endpoints", "Endpoints"),
+    [NODES] = RESOURCE("", "nodes", "Node"),
+    [NAMESPACES] = RESOURCE("", "namespaces", "Namespace"),
+    [DEPLOYMENTS] = RESOURCE("apps", "deployments", "Deployment"),
+    [REPLICA_SETS] = RESOURCE("apps", "replicasets", "ReplicaSet"),
+    [SERVICE_CIDRS] = RESOURCE("networking.k8s.io", "servicecidrs", "ServiceCIDR"),
+    [IP_ADDRESSES] = RESOURCE("networking.k8s.io", "ipaddresses", "IPAddress"),
+    [CONFIG_MAPS] = RESOURCE("", "configmaps", "ConfigMap"),
+    [SECRETS] = RESOURCE("", "secrets", "Secret"),
+    [SERVICE_ACCOUNTS] = RESOURCE("", "serviceaccounts", "ServiceAccount"),
+    [LEASES] = RESOURCE("coordination.k8s.io", "leases", "Lease"),
+};
+
+const enum resource_scope env_scopes[N_RESOURCES] = {
+    [NODES] = SCOPE_CLUSTER,
+    [NAMESPACES] = SCOPE_CLUSTER,
+    [SERVICE_CIDRS] = SCOPE_CLUSTER,
+    [IP_ADDRESSES] = SCOPE_CLUSTER,
+};
+
+int env_find_kind(struct str api_version, struct str kind)
+{
+    ptrdiff_t slash = str_find_char(api_version, '/');
+    struct str group = slash < 0 ? STR("") : str_slice(api_version, 0, (size_t)slash);
+    for (int i = 0; i < N_RESOURCES; i++) {
+        if (str_eq(env_resources[i].kind, kind) && str_eq(env_resources[i].group, group))
+            return i;
+    }
+    return -1;
+}
+
+struct str env_api_version(enum resource r, struct arena *a)
+{
+    const struct client_resource *x = &env_resources[r];
+    if (!x->group.len)
+        return x->version;
+    return arena_format(a, "%.*s/%.*s", STR_ARG(x->group), STR_ARG(x->version));
+}
+
+/* Services are found from a pod's labels, so each is filed under one pair of its selector: a service that
+ * selects a pod has that pair among the pod's labels. */
+static void index_service_selector(const struct json *service, struct informer_index_keys *out)
+{
+    const struct json *selector = json_path(service, "spec", "selector", NULL);
+    if (!json_is(selector, JSON_OBJECT) || !selector->first)
+        return;
+    const struct json *pair = selector->first;
+    struct str ns = json_string_at(service, "metadata", "namespace"), value = json_str(pair);
+    informer_index_add(
+        out, arena_format(out->arena, "%.*s/%.*s=%.*s", STR_ARG(ns), STR_ARG(pair->key), STR_ARG(value)));
+}
+
+static informer_index_fn *const OWNERS_ONLY[] = {informer_index_owners};
+static informer_index_fn *const OWNERS_AND_LABELS[] = {informer_index_owners, informer_index_labels};
+static informer_index_fn *const OWNERS_AND_SELECTOR[] = {informer_index_owners, index_service_selector};
+
+/* Of these only the garbage collector wants to know that they exist and who owns them. */
+static void keep_metadata_only(struct json *object, struct arena *a)
+{
+    static const char *const dropped[] = {"data", "binaryData", "stringData",
+                                          "spec", "secrets",    "imagePullSecrets"};
+    for (size_t i = 0; i < ARRAY_LEN(dropped); i++)
+        (void)json_unsetz(object, dropped[i]); /* absent is as good */
+    (void)json_unsetz(json_getz(object, "metadata"), "annotations");
+    (void)json_unsetz(json_getz(object, "metadata"), "labels");
+}
+
+void env_init_caches(struct env *env)
+{
+    for (int r = 0; r < N_RESOURCES; r++) {
+        struct informer_config config = {.client = env->client,
+                                         .loop = env->loop,
+                                         .random = env->random,
+                                         .resource = &env_resources[r],
+                                         .indexes = OWNERS_ONLY,
+                                         .n_indexes = 1};
+        if (r == PODS || r == REPLICA_SETS || r == ENDPOINT_SLICES) {
+            config.indexes = OWNERS_AND_LABELS;
+            config.n_indexes = 2;
+        } else if (r == SERVICES) {
+            config.indexes = OWNERS_AND_SELECTOR;
+            config.n_indexes = 2;
+        } else if (r >= CONFIG_MAPS) {
+            config.reduce = keep_metadata_only;
+        }
+        env->caches[r] = informer_new(&config);
+    }
+}
+
+void env_free_caches(struct env *env)
+{
+    for (int r = 0; r < N_RESOURCES; r++)
+        informer_free(TAKE(env->caches[r]));
+}
+
+void env_start_caches(struct env *env)
+{
+    for (int r = 0; r < N_RESOURCES; r++)
+        informer_start(env->caches[r]);
+}
+
+struct json *env_get(const struct env *env, enum resource r, struct str namespace, struct str name,
+                     struct arena *a)
+{
+    return informer_item_parse(informer_find(env->caches[r], namespace, name), a);
+}
+
+static int item_cmp(const void *a, const void *b)
+{
+    const struct informer_item *const *x = a, *const *y = b;
+    return str_cmp((*x)->key, (*y)->key);
+}
+
+static struct objects parse_bucket(struct informer_bucket bucket, struct arena *a)
+{
+    struct objects objects = {arena_new_array(a, struct json *, bucket.n + 1), 0};
+    struct informer_item **items = arena_new_array(a, struct informer_item *, bucket.n + 1);
+    for (size_t i = 0; i < bucket.n; i++)
+        items[i] = bucket.v[i];
+    qsort(items, bucket.n, sizeof *items, item_cmp);
+    for (size_t i = 0; i < bucket.n; i++)
+        objects.v[objects.n++] = informer_item_parse(items[i], a);
+    return objects;
+}
+
+struct objects env_with_label(const struct env *env, enum resource r, struct str namespace,
+                              struct str label_and_value, struct arena *a)
+{
+    struct str key = arena_format(a, "%.*s/%.*s", STR_ARG(namespace), STR_ARG(label_and_value));
+    return parse_bucket(informer_find_indexed(env->caches[r], INDEX_LABELS, key), a);
+}
+
+struct objects env_owned(const struct env *env, enum resource r, struct str uid, struct arena *a)
+{
+    return parse_bucket(informer_find_indexed(env->caches[r], INDEX_OWNERS, uid), a);
+}
+
+/* Everything in a namespace; for selectors that name no pair to look up. */
+static struct objects in_namespace(const struct env *env, enum resource r, struct str namespace,
+                                   struct arena *a)
+{
+    size_t n;
+    _cleanup_(mem_freep) struct informer_item **items = informer_items_sorted(env->caches[r], &n);
+    struct objects objects = {arena_new_array(a, struct json *, n + 1), 0};
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(items[i]->namespace, namespace))
+            objects.v[objects.n++] = informer_item_parse(items[i], a);
+    }
+    return objects;
+}
+
+struct objects env_selected(const struct env *env, enum resource r, struct str namespace,
+                            const struct json *selector, enum selector_form form, struct arena *a)
+{
+    const struct json *pairs = form == SELECTOR_MAP ? selector : json_getz(selector, "matchLabels");
+    struct label_selector compiled = {.nothing = true};
+    struct objects candidates, chosen;
+
+    if (form == SELECTOR_MAP)
+        label_selector_from_map(a, selector, &compiled);
+    else if (label_selector_from_object(a, selector, &compiled, NULL) < 0)
+        return (struct objects){0}; /* stored objects are valid; one that is not selects nothing */
+    if (compiled.nothing)
+        return (struct objects){0};
+    if (json_is(pairs, JSON_OBJECT) && pairs->first) {
+        struct str value = json_str(pairs->first);
+        candidates = env_with_label(
+            env, r, namespace, arena_format(a, "%.*s=%.*s", STR_ARG(pairs->first->key), STR_ARG(value)), a);
+    } else {
+        candidates = in_namespace(env, r, namespace, a);
+    }
+    chosen = (struct objects){candidates.v, 0};
+    for (size_t i = 0; i < candidates.n; i++) {
+        if (label_selector_matches(&compiled, json_path(candidates.v[i], "metadata", "labels", NULL)))
+            chosen.v[chosen.n++] = candidates.v[i];
+    }
+    return chosen;
+}
