@@ -1,0 +1,254 @@
+#include "datapath/iptables/plan.h"
+
+#include "datapath/iptables/chain-name.h"
+
+static void restore_input_cleanup(struct restore_input *r)
+{
+    restore_input_done(r);
+}
+
+static void render_all(const struct rule_context *c, const struct forwarding_state *state,
+                       struct chain_list *out)
+{
+    rules_fixed_chains(c, state, out);
+    for (int section = 0; section < N_SECTIONS; section++)
+        rules_section_chain(c, state, (enum rule_section)section, out);
+    for (size_t i = 0; i < state->n_ports; i++)
+        rules_port_chains(c, &state->settings, state->ports[i], out);
+}
+
+/* Chains of a service proxy, by name; kubelet's own (KUBE-KUBELET-CANARY, ...) are not. */
+static bool is_ours(enum iptables_table table, struct str name)
+{
+    for (const struct rule_chain *c = rule_chains; c->name; c++)
+        if (c->table == table && str_eqz(name, c->name))
+            return true;
+    return (table == TABLE_NAT && chain_name_is_hashed(name)) || str_has_prefix(name, STR("KUBE-FAIRLEAD-"));
+}
+
+struct stale_search {
+    struct map wanted; /* "table name" */
+    struct restore_input *restore;
+};
+
+static void chain_key(enum iptables_table table, struct str name, struct strbuf *out)
+{
+    strbuf_addf(out, "%d ", (int)table);
+    strbuf_add_str(out, name);
+}
+
+static void delete_if_stale(enum iptables_table table, struct str name, void *user)
+{
+    struct stale_search *s = user;
+    _cleanup_(strbuf_done) struct strbuf key = {0};
+    chain_key(table, name, &key);
+    if (is_ours(table, name) && !map_has(&s->wanted, strbuf_str(&key)))
+        restore_delete_chain(s->restore, table, name);
+}
+
+static void delete_stale(const struct iptables_dump *dump, const struct chain_list *chains,
+                         struct restore_input *restore)
+{
+    struct stale_search search = {.restore = restore};
+    for (size_t i = 0; i < chains->n; i++) {
+        _cleanup_(strbuf_done) struct strbuf key = {0};
+        chain_key(chains->v[i].table, str_of(chains->v[i].name), &key);
+        (void)map_put(&search.wanted, strbuf_str(&key), restore); /* a set */
+    }
+    iptables_dump_each_chain(dump, delete_if_stale, &search);
+    map_done(&search.wanted, NULL);
+}
+
+static void ensure_shared_rule(const struct iptables_dump *dump, struct str rule,
+                               struct restore_input *restore)
+{
+    if (!iptables_dump_has_chain(dump, TABLE_FILTER, STR(RULES_SHARED_CHAIN)))
+        restore_write_chain(restore, TABLE_FILTER, RULES_SHARED_CHAIN, STR(""));
+    if (!iptables_dump_has_rule(dump, TABLE_FILTER, rule))
+        restore_add_line(restore, TABLE_FILTER, rule);
+}
+
+static void ensure_jumps(const struct iptables_dump *dump, bool shared, struct restore_input *restore)
+{
+    for (const struct rule_jump *j = rule_jumps; j->from; j++) {
+        _cleanup_(strbuf_done) struct strbuf line = {0};
+        if (!shared && strcmp(j->to, RULES_SHARED_CHAIN) == 0)
+            continue;
+        rules_format_jump(j, "-A", &line);
+        if (iptables_dump_has_rule(dump, j->table, strbuf_str(&line)))
+            continue;
+        line.p[1] = 'I';
+        restore_add_line(restore, j->table, strbuf_str(&line));
+    }
+}
+
+void plan_from_dump(const struct rule_context *c, const struct iptables_dump *dump,
+                    const struct forwarding_state *want, struct strbuf *out)
+{
+    struct rule_context context = *c;
+    struct chain_list chains = {0};
+    _cleanup_(restore_input_cleanup) struct restore_input restore = {0};
+    _cleanup_(strbuf_done) struct strbuf shared = {0};
+    context.comments = rules_have_comments(want);
+    render_all(&context, want, &chains);
+    for (size_t i = 0; i < chains.n; i++) {
+        const struct chain_text *t = &chains.v[i];
+        struct str rules = chain_list_rules(&chains, t);
+        if (!iptables_dump_has_same(dump, t->table, t->name, rules))
+            restore_write_chain(&restore, t->table, t->name, rules);
+    }
+    rules_shared_rule(&context, &want->settings, &shared);
+    if (shared.len)
+        ensure_shared_rule(dump, strbuf_str(&shared), &restore);
+    ensure_jumps(dump, shared.len > 0, &restore);
+    delete_stale(dump, &chains, &restore);
+    chain_list_done(&chains);
+    restore_print(&restore, out);
+}
+
+/* One side of a difference. */
+struct side {
+    struct rule_context context;
+    const struct forwarding_state *state;
+};
+
+/* Writes the chains of IS that WAS lacks or has otherwise; deletes those that only WAS has. */
+static void write_difference(const struct chain_list *was, const struct chain_list *is,
+                             struct restore_input *restore)
+{
+    struct map old = {0};
+    for (size_t i = 0; i < was->n; i++)
+        (void)map_put(&old, str_of(was->v[i].name),
+                      &was->v[i]); /* names are unique within what is compared */
+    for (size_t i = 0; i < is->n; i++) {
+        const struct chain_text *t = &is->v[i];
+        const struct chain_text *before = map_delete(&old, str_of(t->name));
+        struct str rules = chain_list_rules(is, t);
+        if (!before || !str_eq(chain_list_rules(was, before), rules))
+            restore_write_chain(restore, t->table, t->name, rules);
+    }
+    for (size_t i = 0; i < was->n; i++) /* in order, which the map has not */
+        if (map_has(&old, str_of(was->v[i].name)))
+            restore_delete_chain(restore, was->v[i].table, str_of(was->v[i].name));
+    map_done(&old, NULL);
+}
+
+static void render_port(const struct side *s, const struct service_port *p, struct chain_list *out)
+{
+    if (p)
+        rules_port_chains(&s->context, &s->state->settings, p, out);
+}
+
+static bool section_differs(const struct side *from, const struct service_port *was, const struct side *to,
+                            const struct service_port *is, enum rule_section section)
+{
+    _cleanup_(strbuf_done) struct strbuf a = {0}, b = {0};
+    if (was)
+        rules_port_section(&from->context, &from->state->settings, was, section, &a);
+    if (is)
+        rules_port_section(&to->context, &to->state->settings, is, section, &b);
+    return !str_eq(strbuf_str(&a), strbuf_str(&b));
+}
+
+static void compare_ports(const struct side *from, const struct service_port *was, const struct side *to,
+                          const struct service_port *is, struct restore_input *restore)
+{
+    struct chain_list a = {0}, b = {0};
+    render_port(from, was, &a);
+    render_port(to, is, &b);
+    write_difference(&a, &b, restore);
+    chain_list_done(&a);
+    chain_list_done(&b);
+}
+
+/* Chains whose names only differ by their table must not meet in one comparison. */
+static void compare_fixed(const struct side *from, const struct side *to, struct restore_input *restore)
+{
+    struct chain_list a = {0}, b = {0};
+    rules_fixed_chains(&from->context, from->state, &a);
+    rules_fixed_chains(&to->context, to->state, &b);
+    for (size_t i = 0; i < b.n; i++) { /* both lists have the same chains in the same order */
+        struct str rules = chain_list_rules(&b, &b.v[i]);
+        if (!str_eq(chain_list_rules(&a, &a.v[i]), rules))
+            restore_write_chain(restore, b.v[i].table, b.v[i].name, rules);
+    }
+    chain_list_done(&a);
+    chain_list_done(&b);
+}
+
+/* Everything may look different: compares all service ports, not only those that changed. */
+static void compare_everything(const struct side *from, const struct side *to, struct restore_input *restore)
+{
+    size_t i = 0, j = 0;
+    while (i < from->state->n_ports || j < to->state->n_ports) {
+        const struct service_port *was = i < from->state->n_ports ? from->state->ports[i] : NULL;
+        const struct service_port *is = j < to->state->n_ports ? to->state->ports[j] : NULL;
+        int order = !was ? 1 : !is ? -1 : service_port_cmp(was, is);
+        i += order <= 0;
+        j += order >= 0;
+        compare_ports(from, order <= 0 ? was : NULL, to, order >= 0 ? is : NULL, restore);
+    }
+}
+
+static void compare_changed(const struct side *from, const struct side *to, bool dirty[static N_SECTIONS],
+                            struct restore_input *restore)
+{
+    struct forwarding_diff d = forwarding_diff_start(from->state, to->state);
+    const struct service_port *was, *is;
+    while (forwarding_diff_next(&d, &was, &is)) {
+        if ((was ? was : is)->family != to->context.family)
+            continue;
+        compare_ports(from, was, to, is, restore);
+        for (int s = 0; s < N_SECTIONS; s++)
+            dirty[s] = dirty[s] || section_differs(from, was, to, is, (enum rule_section)s);
+    }
+}
+
+void plan_from_difference(const struct rule_context *c, const struct forwarding_state *have,
+                          const struct forwarding_state *want, struct strbuf *out)
+{
+    struct side from = {*c, have}, to = {*c, want};
+    bool dirty[N_SECTIONS] = {false};
+    _cleanup_(restore_input_cleanup) struct restore_input restore = {0};
+    from.context.comments = rules_have_comments(have);
+    to.context.comments = rules_have_comments(want);
+    bool everything = from.context.comments != to.context.comments ||
+                      !forwarding_settings_equal(&have->settings, &want->settings);
+    compare_fixed(&from, &to, &restore);
+    if (everything)
+        compare_everything(&from, &to, &restore);
+    else
+        compare_changed(&from, &to, dirty, &restore);
+    for (int s = 0; s < N_SECTIONS; s++) {
+        struct chain_list chain = {0};
+        if (!everything && !dirty[s])
+            continue;
+        rules_section_chain(&to.context, want, (enum rule_section)s, &chain);
+        restore_write_chain(&restore, chain.v[0].table, chain.v[0].name,
+                            chain_list_rules(&chain, &chain.v[0]));
+        chain_list_done(&chain);
+    }
+    restore_print(&restore, out);
+}
+
+static void delete_if_ours(enum iptables_table table, struct str name, void *user)
+{
+    if (is_ours(table, name))
+        restore_delete_chain(user, table, name);
+}
+
+void plan_cleanup(const struct iptables_dump *dump, struct strbuf *out)
+{
+    _cleanup_(restore_input_cleanup) struct restore_input restore = {0};
+    for (const struct rule_jump *j = rule_jumps; j->from; j++) {
+        _cleanup_(strbuf_done) struct strbuf line = {0};
+        rules_format_jump(j, "-A", &line);
+        if (strcmp(j->to, RULES_SHARED_CHAIN) == 0 ||
+            !iptables_dump_has_rule(dump, j->table, strbuf_str(&line)))
+            continue;
+        line.p[1] = 'D';
+        restore_add_line(&restore, j->table, strbuf_str(&line));
+    }
+    iptables_dump_each_chain(dump, delete_if_ours, &restore);
+    restore_print(&restore, out);
+}
