@@ -15,6 +15,7 @@
         .kind = SCHEMA_MAP, .element = &(e)                                                                  \
     }
 #define F(n, t)    .name = STR_INIT(n), .type = &(t)
+#define G(n, t)    F(n, t), .merge = SCHEMA_GRANULAR /* maps and objects whose members are told apart */
 #define KEYS(list) .merge = SCHEMA_MAP_KEYS, .map_keys = list, .n_map_keys = sizeof(list) / sizeof((list)[0])
 #define ENUM(list) .enum_values = list, .n_enum_values = sizeof(list) / sizeof((list)[0])
 
@@ -53,14 +54,14 @@ static const struct schema_type ManagedFieldsEntry =
     OBJECT("ManagedFieldsEntry", "meta.v1", ManagedFieldsEntry_fields);
 static const struct schema_type managed_fields = LIST_OF(ManagedFieldsEntry);
 static const struct schema_field ObjectMeta_fields[] = {
-    {F("annotations", string_map)},
+    {G("annotations", string_map)},
     {F("creationTimestamp", time)},
     {F("deletionGracePeriodSeconds", int64)},
     {F("deletionTimestamp", time)},
     {F("finalizers", strings), .merge = SCHEMA_SET, .patch_merge = true},
     {F("generateName", string)},
     {F("generation", int64)},
-    {F("labels", string_map)},
+    {G("labels", string_map)},
     {F("managedFields", managed_fields)},
     {F("name", string)},
     {F("namespace", string)},
@@ -118,8 +119,8 @@ static const struct schema_field ServiceStatus_fields[] = {
 static const struct schema_type ServiceStatus = OBJECT("ServiceStatus", "core.v1", ServiceStatus_fields);
 static const struct schema_field Service_fields[] = {
     {F("apiVersion", string)},    {F("kind", string)},
-    {F("metadata", ObjectMeta)},  {F("spec", ServiceSpec), .default_json = STR_INIT("{}")},
-    {F("status", ServiceStatus)},
+    {G("metadata", ObjectMeta)},  {G("spec", ServiceSpec), .default_json = STR_INIT("{}")},
+    {G("status", ServiceStatus)},
 };
 static const struct schema_type Service = OBJECT("Service", "core.v1", Service_fields);
 static const struct str service_selectable[] = {STR_INIT("spec.clusterIP"), STR_INIT("spec.type")};
@@ -146,8 +147,8 @@ static const struct schema_field ContainerPort_fields[] = {
 };
 static const struct schema_type ContainerPort = OBJECT("ContainerPort", "core.v1", ContainerPort_fields);
 static const struct schema_type container_ports = LIST_OF(ContainerPort);
-static const struct schema_field Resources_fields[] = {{F("limits", quantity_map)},
-                                                       {F("requests", quantity_map)}};
+static const struct schema_field Resources_fields[] = {{G("limits", quantity_map)},
+                                                       {G("requests", quantity_map)}};
 static const struct schema_type Resources = OBJECT("ResourceRequirements", "core.v1", Resources_fields);
 static const struct schema_field Container_fields[] = {
     {F("command", strings)},
@@ -156,7 +157,7 @@ static const struct schema_field Container_fields[] = {
     {F("name", string), .required = true},
     {F("ports", container_ports), KEYS(by_container_port), .patch_merge = true,
      .patch_merge_key = STR_INIT("containerPort")},
-    {F("resources", Resources)},
+    {G("resources", Resources)},
 };
 static const struct schema_type Container = OBJECT("Container", "core.v1", Container_fields);
 static const struct schema_type containers = LIST_OF(Container);
@@ -166,7 +167,7 @@ static const struct schema_type ConfigMapSource =
 static const struct schema_field EmptyDir_fields[] = {{F("medium", string)}, {F("sizeLimit", quantity)}};
 static const struct schema_type EmptyDir = OBJECT("EmptyDirVolumeSource", "core.v1", EmptyDir_fields);
 static const struct schema_field Volume_fields[] = {
-    {F("configMap", ConfigMapSource)}, {F("emptyDir", EmptyDir)}, {F("name", string), .required = true}};
+    {G("configMap", ConfigMapSource)}, {G("emptyDir", EmptyDir)}, {F("name", string), .required = true}};
 static const struct schema_type Volume = OBJECT("Volume", "core.v1", Volume_fields);
 static const struct schema_type volumes = LIST_OF(Volume);
 static const struct schema_field Toleration_fields[] = {{F("key", string)}, {F("operator", string)}};
@@ -181,9 +182,9 @@ static const struct schema_field PodSpec_fields[] = {
      .patch_merge_key = STR_INIT("name")},
 };
 static const struct schema_type PodSpec = OBJECT("PodSpec", "core.v1", PodSpec_fields);
-static const struct schema_field Template_fields[] = {{F("metadata", ObjectMeta)}, {F("spec", PodSpec)}};
+static const struct schema_field Template_fields[] = {{G("metadata", ObjectMeta)}, {G("spec", PodSpec)}};
 static const struct schema_type Template = OBJECT("PodTemplateSpec", "core.v1", Template_fields);
-static const struct schema_field LabelSelector_fields[] = {{F("matchLabels", string_map)}};
+static const struct schema_field LabelSelector_fields[] = {{G("matchLabels", string_map)}};
 static const struct schema_type LabelSelector = {
     .kind = SCHEMA_OBJECT,
     .name = STR_INIT("LabelSelector"),
@@ -193,7 +194,7 @@ static const struct schema_type LabelSelector = {
 static const struct schema_field RollingUpdate_fields[] = {{F("maxSurge", int_or_string)}};
 static const struct schema_type RollingUpdate =
     OBJECT("RollingUpdateDeployment", "apps.v1", RollingUpdate_fields);
-static const struct schema_field Strategy_fields[] = {{F("rollingUpdate", RollingUpdate)},
+static const struct schema_field Strategy_fields[] = {{G("rollingUpdate", RollingUpdate)},
                                                       {F("type", string)}};
 static const struct schema_type Strategy = OBJECT("DeploymentStrategy", "apps.v1", Strategy_fields);
 static const struct schema_field DeploymentSpec_fields[] = {
@@ -201,8 +202,8 @@ static const struct schema_field DeploymentSpec_fields[] = {
     {F("ratio", number)},
     {F("replicas", int32), .default_json = STR_INIT("1"), .has_min = true},
     {F("selector", LabelSelector), .required = true, .immutable = true},
-    {F("strategy", Strategy), .patch_retain_keys = true},
-    {F("template", Template), .required = true},
+    {G("strategy", Strategy), .patch_retain_keys = true},
+    {G("template", Template), .required = true},
 };
 static const struct schema_type DeploymentSpec = OBJECT("DeploymentSpec", "apps.v1", DeploymentSpec_fields);
 static const struct schema_field DeploymentStatus_fields[] = {
@@ -214,8 +215,8 @@ static const struct schema_type DeploymentStatus =
     OBJECT("DeploymentStatus", "apps.v1", DeploymentStatus_fields);
 static const struct schema_field Deployment_fields[] = {
     {F("apiVersion", string)},       {F("kind", string)},
-    {F("metadata", ObjectMeta)},     {F("spec", DeploymentSpec)},
-    {F("status", DeploymentStatus)},
+    {G("metadata", ObjectMeta)},     {G("spec", DeploymentSpec)},
+    {G("status", DeploymentStatus)},
 };
 static const struct schema_type Deployment = OBJECT("Deployment", "apps.v1", Deployment_fields);
 const struct schema_resource test_deployments = {
@@ -231,8 +232,8 @@ const struct schema_resource test_deployments = {
 
 /* ConfigMap */
 static const struct schema_field ConfigMap_fields[] = {
-    {F("apiVersion", string)}, {F("binaryData", bytes_map)}, {F("data", string_map)},
-    {F("immutable", boolean)}, {F("kind", string)},          {F("metadata", ObjectMeta)},
+    {F("apiVersion", string)}, {G("binaryData", bytes_map)}, {G("data", string_map)},
+    {F("immutable", boolean)}, {F("kind", string)},          {G("metadata", ObjectMeta)},
 };
 static const struct schema_type ConfigMap = OBJECT("ConfigMap", "core.v1", ConfigMap_fields);
 const struct schema_resource test_configmaps = {
