@@ -7,6 +7,8 @@
 
 static const struct controller_type *const ALL_TYPES[] = {
     &endpointslice_controller,
+    &endpoints_controller,
+    &mirroring_controller,
 };
 
 /* One subscription of one controller to one cache. */
