@@ -3,13 +3,38 @@
 
 #include <assert.h>
 
-static void add_missing(struct arena *a, const struct schema_type *type, struct json *object)
+/* Whether FIELD of OBJECT is to get its default. A default of "" only says how an absent merge key reads. */
+static bool wants_default(const struct schema_field *field, const struct json *object)
+{
+    if (!field->default_json.len || str_eqz(field->default_json, "\"\""))
+        return false;
+    const struct json *present = json_get(object, field->name);
+    if (json_is(present, JSON_STRING))
+        return !present->text.len;
+    if (json_is(present, JSON_INT))
+        return field->default_over_zero && present->integer == 0;
+    return !present;
+}
+
+static bool condition_holds(const struct schema_field *field, const struct json *object)
+{
+    struct str value = json_str(json_get(object, field->default_if_field));
+    for (size_t i = 0; i < field->n_default_if_values; i++) {
+        if (str_eq(value, field->default_if_values[i]))
+            return true;
+    }
+    return false;
+}
+
+enum round { UNCONDITIONAL, CONDITIONAL };
+
+static void add_missing(struct arena *a, const struct schema_type *type, enum round round, struct json *object)
 {
     for (size_t i = 0; i < type->n_fields; i++) {
         const struct schema_field *field = &type->fields[i];
-        const struct json *present = field->default_json.len ? json_get(object, field->name) : NULL;
-        bool empty = json_is(present, JSON_STRING) && !present->text.len;
-        if (!field->default_json.len || (present && !empty))
+        bool conditional = field->default_if_field.len > 0;
+        if (conditional != (round == CONDITIONAL) || !wants_default(field, object) ||
+            (conditional && !condition_holds(field, object)))
             continue;
         struct json *value = NULL;
         int r = json_parse(a, field->default_json, NULL, &value, NULL);
@@ -22,7 +47,8 @@ static void add_missing(struct arena *a, const struct schema_type *type, struct 
 void defaults_apply(struct arena *a, const struct schema_type *type, struct json *value)
 {
     if (type->kind == SCHEMA_OBJECT && value->type == JSON_OBJECT) {
-        add_missing(a, type, value);
+        add_missing(a, type, UNCONDITIONAL, value);
+        add_missing(a, type, CONDITIONAL, value);
         json_foreach (value, m) {
             const struct schema_field *field = schema_find_field(type, m->key);
             if (field && m->type >= JSON_ARRAY)
