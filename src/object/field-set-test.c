@@ -47,6 +47,7 @@ static void test_round_trip_sorts(void **state)
                "{'f:empty':{},'f:metadata':{'f:finalizers':{'v:`a/b`':{}}},'f:spec':{'f:ports':{'.':{},"
                "'k:{`port`:80,`protocol`:`TCP`}':{'.':{},'f:port':{}}},'f:replicas':{}},'i:3':{}}");
     assert_set(set(&a, "{}"), "{}");
+    assert_set(set(&a, "{'.':{}}"), "{}");
     assert_set(NULL, "{}");
 }
 

@@ -183,7 +183,7 @@ static int parse_node(struct arena *a, const struct json *fields, struct field_s
     s->member = fields->n == 0 && s->element.len;
     json_foreach (fields, m) {
         if (str_eqz(m->key, ".")) {
-            s->member = true;
+            s->member = s->element.len; /* the root is no field */
             continue;
         }
         struct field_set *child = field_set_new(a, STR_NONE);

@@ -161,6 +161,14 @@ static void test_errors_are_limited(void **state)
     assert_true(str_has_suffix(field_errors_text(&e), STR(", and 3 more]")));
 }
 
+static void test_long_messages(void **state)
+{
+    _cleanup_(arena_done) struct arena a = {0};
+    char big[2000];
+    memset(big, 'x', sizeof big);
+    assert_int_equal(status_bad_request(&a, "%.*s!", (int)sizeof big, big)->message.len, sizeof big + 1);
+}
+
 static void test_quote(void **state)
 {
     static const struct {
@@ -180,4 +188,4 @@ static void test_quote(void **state)
 
 RUN_TESTS(cmocka_unit_test(test_words), cmocka_unit_test(test_json), cmocka_unit_test(test_invalid),
           cmocka_unit_test(test_field_words), cmocka_unit_test(test_errors_are_limited),
-          cmocka_unit_test(test_quote))
+          cmocka_unit_test(test_long_messages), cmocka_unit_test(test_quote))
