@@ -7,7 +7,8 @@
 
 #include "wire/json.h"
 
-/* What a document amounts to. Bytes are those of the compact text before escaping. */
+/* What a document amounts to. Bytes are those of the compact text before escaping, with a comma
+ * behind the last member too. */
 struct json_extent {
     size_t bytes, nodes;
     int depth; /* 0 for a scalar */
