@@ -92,6 +92,7 @@ static const struct schema_type conditions = LIST_OF(Condition);
 static const struct str protocols[] = {STR_INIT("SCTP"), STR_INIT("TCP"), STR_INIT("UDP")};
 static const struct str service_types[] = {STR_INIT("ClusterIP"), STR_INIT("ExternalName"),
                                            STR_INIT("LoadBalancer"), STR_INIT("NodePort")};
+static const struct str families[] = {STR_INIT("IPv4"), STR_INIT("IPv6")};
 static const struct str by_port[] = {STR_INIT("port"), STR_INIT("protocol")};
 static const struct schema_field ServicePort_fields[] = {
     {F("appProtocol", string)},
@@ -106,6 +107,7 @@ static const struct schema_type service_ports = LIST_OF(ServicePort);
 static const struct schema_field ServiceSpec_fields[] = {
     {F("clusterIP", string)},
     {F("clusterIPs", strings)},
+    {F("ipFamilies", strings), ENUM(families)},
     {F("ports", service_ports), KEYS(by_port), .patch_merge = true, .patch_merge_key = STR_INIT("port")},
     {F("publishNotReadyAddresses", boolean)},
     {F("selector", string_map), .merge = SCHEMA_ATOMIC},

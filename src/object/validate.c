@@ -68,6 +68,22 @@ static bool is_metadata(const struct schema_type *type)
     return type->kind == SCHEMA_OBJECT && str_eqz(type->name, "ObjectMeta");
 }
 
+/* Range and values of a scalar, or of each element of a list of them. */
+static void check_value(struct field_errors *e, const struct field_path *path,
+                        const struct schema_field *field, const struct json *v)
+{
+    size_t i = 0;
+    if (json_is(v, JSON_ARRAY)) {
+        json_foreach (v, element)
+            check_value(e, FIELD_INDEX(path, i++), field, element);
+        return;
+    }
+    if (json_is(v, JSON_INT) && (field->has_min || field->has_max))
+        check_number(e, path, field, v->integer);
+    if (field->n_enum_values)
+        check_enum(e, path, field, v);
+}
+
 static void check_field(struct field_errors *e, const struct field_path *path,
                         const struct schema_field *field, const struct json *v, const struct json *old)
 {
@@ -75,10 +91,9 @@ static void check_field(struct field_errors *e, const struct field_path *path,
         field_required(e, path, "%s", "");
         return;
     }
-    if (is_number(field->type) && (json_is(v, JSON_INT) || (!v && field->required)))
-        check_number(e, path, field, json_int_or(v, 0));
-    if (field->n_enum_values)
-        check_enum(e, path, field, v);
+    if (!v && field->required && is_number(field->type))
+        check_number(e, path, field, 0);
+    check_value(e, path, field, v);
     if (field->immutable && old)
         validate_immutable(e, path, v, old);
     if (v && !is_metadata(field->type))
