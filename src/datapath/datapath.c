@@ -183,11 +183,18 @@ static void on_applied(void *user, int result, const struct err *err)
     end_request(dp, repaired ? DATAPATH_REPAIRED : 0, NULL);
 }
 
+static void on_read(void *user, int result, const struct err *err);
+
 /* True if there was nothing to do. */
 static bool plan_and_apply(struct datapath *dp, const struct forwarding_state *have)
 {
     dp->planned_from_read = !have;
     dp->provider->plan(dp->self, have, dp->want, &dp->plan);
+    if (have && dp->plan->needs_read) {
+        drop_plan(dp);
+        dp->provider->read(dp->self, (struct datapath_callback){on_read, dp});
+        return false;
+    }
     if (dp->plan->is_empty) {
         dp->stats.unchanged++;
         accept_state(dp);

@@ -21,7 +21,8 @@
 
 /* What a plan needs to say to datapath.c; the provider's own struct begins with it. */
 struct datapath_plan {
-    bool is_empty; /* nothing to do: apply is not called */
+    bool is_empty;   /* nothing to do: apply is not called */
+    bool needs_read; /* the difference of these two states does not tell; read, and plan again without HAVE */
 };
 
 struct datapath_provider {

@@ -51,7 +51,7 @@ struct iptables {
     int family;     /* index, of a step that goes over them */
     struct datapath_callback callback;
     struct iptables_plan *plan;
-    struct strbuf legacy_dump;           /* while both are compared */
+    struct strbuf legacy_dump;             /* while both are compared */
     struct target targets[3 * N_FAMILIES]; /* of a cleanup */
     int n_targets, next_target;
     enum iptables_variant clean_variant; /* the one being cleaned */
@@ -214,6 +214,10 @@ static void iptables_plan(void *self, const struct forwarding_state *have,
 {
     struct iptables *t = self;
     struct iptables_plan *plan = mem_new(struct iptables_plan);
+    *ret_plan = &plan->base;
+    plan->base.needs_read = have && !plan_knows_difference(have, want);
+    if (plan->base.needs_read)
+        return;
     plan->base.is_empty = true;
     for (int i = 0; i < N_FAMILIES; i++) {
         if (!t->options->families[i])
@@ -228,7 +232,6 @@ static void iptables_plan(void *self, const struct forwarding_state *have,
     plan->route_localnet = t->options->families[0] && rules_need_route_localnet(want);
     if (plan->route_localnet && !t->route_localnet_set)
         plan->base.is_empty = false;
-    *ret_plan = &plan->base;
 }
 
 static void iptables_plan_print(const struct datapath_plan *base, struct strbuf *out)
@@ -322,7 +325,8 @@ static void on_nothing(void *user, int result, struct str out, const struct err 
 /* All that may hold chains of ours: both variants, whichever this instance uses. */
 static void list_targets(struct iptables *t)
 {
-    bool nft = iptables_tool_exists(IPTABLES_NFT, IP_V4), legacy = iptables_tool_exists(IPTABLES_LEGACY, IP_V4);
+    bool nft = iptables_tool_exists(IPTABLES_NFT, IP_V4),
+         legacy = iptables_tool_exists(IPTABLES_LEGACY, IP_V4);
     bool wanted[] = {
         [IPTABLES_NFT] = nft,
         [IPTABLES_LEGACY] = legacy && (!nft || iptables_has_legacy_tables()),

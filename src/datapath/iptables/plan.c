@@ -176,20 +176,6 @@ static void compare_fixed(const struct side *from, const struct side *to, struct
     chain_list_done(&b);
 }
 
-/* Everything may look different: compares all service ports, not only those that changed. */
-static void compare_everything(const struct side *from, const struct side *to, struct restore_input *restore)
-{
-    size_t i = 0, j = 0;
-    while (i < from->state->n_ports || j < to->state->n_ports) {
-        const struct service_port *was = i < from->state->n_ports ? from->state->ports[i] : NULL;
-        const struct service_port *is = j < to->state->n_ports ? to->state->ports[j] : NULL;
-        int order = !was ? 1 : !is ? -1 : service_port_cmp(was, is);
-        i += order <= 0;
-        j += order >= 0;
-        compare_ports(from, order <= 0 ? was : NULL, to, order >= 0 ? is : NULL, restore);
-    }
-}
-
 static void compare_changed(const struct side *from, const struct side *to, bool dirty[static N_SECTIONS],
                             struct restore_input *restore)
 {
@@ -204,6 +190,12 @@ static void compare_changed(const struct side *from, const struct side *to, bool
     }
 }
 
+bool plan_knows_difference(const struct forwarding_state *have, const struct forwarding_state *want)
+{
+    return rules_have_comments(have) == rules_have_comments(want) &&
+           forwarding_settings_equal(&have->settings, &want->settings);
+}
+
 void plan_from_difference(const struct rule_context *c, const struct forwarding_state *have,
                           const struct forwarding_state *want, struct strbuf *out)
 {
@@ -212,16 +204,11 @@ void plan_from_difference(const struct rule_context *c, const struct forwarding_
     _cleanup_(restore_input_cleanup) struct restore_input restore = {0};
     from.context.comments = rules_have_comments(have);
     to.context.comments = rules_have_comments(want);
-    bool everything = from.context.comments != to.context.comments ||
-                      !forwarding_settings_equal(&have->settings, &want->settings);
     compare_fixed(&from, &to, &restore);
-    if (everything)
-        compare_everything(&from, &to, &restore);
-    else
-        compare_changed(&from, &to, dirty, &restore);
+    compare_changed(&from, &to, dirty, &restore);
     for (int s = 0; s < N_SECTIONS; s++) {
         struct chain_list chain = {0};
-        if (!everything && !dirty[s])
+        if (!dirty[s])
             continue;
         rules_section_chain(&to.context, want, (enum rule_section)s, &chain);
         restore_write_chain(&restore, chain.v[0].table, chain.v[0].name,

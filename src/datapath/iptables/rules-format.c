@@ -47,11 +47,19 @@ void rule_jump_to(struct strbuf *out, const char *target)
     strbuf_addc(out, '\n');
 }
 
-void rule_refuse(struct strbuf *out, enum ip_family family, enum frontend_action action)
+void rule_refuse(struct strbuf *out, const struct service_port *p, enum frontend_action action)
 {
     if (action == FRONTEND_DROP)
         rule_jump_to(out, "DROP");
-    else if (family == IP_V6)
+    else if (p->protocol == PROTOCOL_TCP)
+        rule_jump_to(out, "REJECT --reject-with tcp-reset");
+    else
+        rule_unreachable(out, p->family);
+}
+
+void rule_unreachable(struct strbuf *out, enum ip_family family)
+{
+    if (family == IP_V6)
         rule_jump_to(out, "REJECT --reject-with icmp6-port-unreachable");
     else
         rule_jump_to(out, "REJECT --reject-with icmp-port-unreachable");

@@ -16,8 +16,12 @@ void rule_protocol(struct strbuf *out, const struct service_port *p);
 void rule_dport(struct strbuf *out, const struct service_port *p, uint16_t port);
 /* " -j TARGET" and the end of the line */
 void rule_jump_to(struct strbuf *out, const char *target);
-/* " -j REJECT ..." or DROP */
-void rule_refuse(struct strbuf *out, enum ip_family family, enum frontend_action action);
+/* " -j REJECT ..." or DROP. TCP gets a reset where kube-proxy sends an ICMP error: errors are limited to a few per second
+ * and client, and one that arrives while the client is still inside connect(2), as from a pod of the same node, does not
+ * end the attempt: it then takes the SYN's repetition, a second later. */
+void rule_refuse(struct strbuf *out, const struct service_port *p, enum frontend_action action);
+/* " -j REJECT ..." by ICMP */
+void rule_unreachable(struct strbuf *out, enum ip_family family);
 /* The match "source is (not) a pod of this node". Only if the detector detects. */
 enum detect_sense { DETECT_IS_LOCAL, DETECT_IS_NOT_LOCAL };
 void rule_detect(struct strbuf *out, const struct detector *d, enum detect_sense sense);

@@ -75,7 +75,7 @@ static void end_refusal(const struct port_rules *r, const struct frontend *f, en
     rule_comment(r->out, r->p, refusal_comment(f->action));
     strbuf_addz(r->out, match);
     rule_dport(r->out, r->p, f->port);
-    rule_refuse(r->out, r->p->family, action);
+    rule_refuse(r->out, r->p, action);
 }
 
 static void filter_services(const struct port_rules *r, const struct frontend *f)

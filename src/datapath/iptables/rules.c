@@ -181,10 +181,9 @@ static void filter_chain(const struct rule_context *c, const struct forwarding_s
     }
     chain_list_end(out);
     chain_list_begin(out, TABLE_FILTER, "KUBE-FAIRLEAD-REFUSE");
-    /* A reset, because ICMP errors are limited to a few per second and client. */
     strbuf_addz(&out->text, "-A KUBE-FAIRLEAD-REFUSE -p tcp -j REJECT --reject-with tcp-reset\n");
     rule_begin(&out->text, "KUBE-FAIRLEAD-REFUSE");
-    rule_refuse(&out->text, c->family, FRONTEND_REJECT);
+    rule_unreachable(&out->text, c->family);
     chain_list_end(out);
 }
 
