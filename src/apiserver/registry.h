@@ -24,6 +24,7 @@
 
 #include "base/datetime.h"
 #include "base/random.h"
+#include "object/names.h"
 #include "object/status.h"
 #include "store/store.h"
 #include "wire/json.h"
@@ -40,10 +41,19 @@ struct registry;
 struct strategy {
     struct str group, plural; /* the resource it is for */
 
+    /* Syntax of metadata.name, checked on create; NULL: a DNS-1123 subdomain. */
+    name_check_fn *check_name;
+
     /* PUT to a name that is not there creates it. */
     bool create_on_update;
     /* Update without metadata.resourceVersion is refused (else it overwrites). */
     bool needs_resource_version;
+    /* The client that creates an object says its status (Node); else status is dropped on create. */
+    bool keeps_status;
+    /* DELETE answers with the object instead of a Status. */
+    bool returns_deleted;
+    /* Serves the subresource "finalize": writes that may shorten spec.finalizers (Namespace). */
+    bool has_finalize;
 
     /* Called once, when the registry is made and before anything is loaded. Returns what later hooks get as
      * SELF (change->self), or NULL. CONFIG outlives it. */
@@ -66,6 +76,9 @@ struct strategy {
     void (*prepare_create)(struct change *change);
     void (*prepare_update)(struct change *change); /* not for subresource "status"; that has: */
     void (*prepare_status_update)(struct change *change);
+    /* The object got its deletionTimestamp and stays for now (finalizers, grace): change->object may be
+     * changed. */
+    void (*prepare_termination)(struct change *change);
     /* The object in change->old goes for good, now: releases and deletes what lives and dies with it. */
     void (*prepare_delete)(struct change *change);
 
@@ -86,6 +99,10 @@ struct strategy {
     /* How long the object stays with a deletionTimestamp before it goes: *SECONDS is what the client asked
      * for, or -1; on return 0 means at once. NULL: always at once. */
     void (*grace_period)(void *self, const struct json *object, int64_t *seconds);
+
+    /* True as long as something besides metadata.finalizers keeps a terminating object (Namespace:
+     * spec.finalizers). */
+    bool (*holds)(void *self, const struct json *object);
 
     /* Prometheus text of its own series (closed label sets), for /metrics. */
     void (*metrics)(void *self, struct strbuf *out);
@@ -174,6 +191,8 @@ const struct resource *registry_find_version(const struct registry *r, struct st
                                              struct str plural);
 const struct resource *registry_find_kind(const struct registry *r, struct str group, struct str version,
                                           struct str kind);
+/* The resource whose objects RESOURCE's are: itself but for one that is stored_as another. */
+const struct resource *registry_stored(const struct registry *r, const struct resource *resource);
 size_t registry_n_resources(const struct registry *r);
 const struct resource *registry_at(const struct registry *r, size_t i);
 
