@@ -59,6 +59,7 @@ struct cache_view {
     const struct cache_event *event;
     struct arena *arena;
     struct json *new_parsed, *old_parsed; /* NULL until asked for */
+    struct str lines[3];                  /* what watches print for it, by event type; NULL until one did */
 };
 struct json *cache_view_new(struct cache_view *v);
 struct json *cache_view_old(struct cache_view *v); /* NULL if there was none */
@@ -68,6 +69,9 @@ struct cache_listener {
     struct list node;
     void (*event)(struct cache_listener *l, struct cache_view *view);
 };
+
+/* VALUE with metadata.resourceVersion set to REVISION. Errors: -EINVAL if it is no JSON object. */
+int cache_splice_revision(struct str value, int64_t revision, struct strbuf *out);
 
 struct cache_options {
     struct loop *loop;
@@ -88,6 +92,9 @@ void cache_resource_observe(struct cache_resource *r,
 
 /* Loads everything in pages, then watches. READY is called once, with 0 or why not. */
 void cache_start(struct cache *c, void (*ready)(void *user, int status, const struct err *err), void *user);
+/* READY is called once when the next load has ended. */
+void cache_on_ready(struct cache *c, void (*ready)(void *user, int status, const struct err *err),
+                    void *user);
 bool cache_is_ready(const struct cache *c);
 
 /* Revision up to which the cache is complete. */
@@ -137,5 +144,6 @@ void cache_unlisten(struct cache_listener *listener);
 
 struct cache_stats {
     size_t n_objects, n_bytes, n_window_events, n_window_bytes;
+    uint64_t n_unreadable; /* stored values that are no JSON objects */
 };
 void cache_stats(const struct cache *c, struct cache_stats *ret);
