@@ -1,0 +1,27 @@
+/* Inside of the server: what its parts share. */
+#pragma once
+
+#include "apiserver/apiserver.h"
+#include "apiserver/authn.h"
+#include "apiserver/cache.h"
+#include "apiserver/metrics.h"
+#include "apiserver/registry.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "io/loop.h"
+
+struct bootstrap;
+
+struct apiserver {
+    struct apiserver_config config; /* with the limits' defaults filled in */
+    struct authn *authn;
+    struct cache *cache;
+    struct registry *registry;
+    struct bootstrap *bootstrap;
+    struct metrics *metrics;
+    struct list requests; /* struct request */
+    size_t n_requests;    /* in flight, watches apart */
+    size_t n_watches;
+    struct map watches_by_user; /* user name -> count as a pointer-sized number */
+    bool is_ready;
+};
