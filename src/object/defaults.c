@@ -28,7 +28,8 @@ static bool condition_holds(const struct schema_field *field, const struct json 
 
 enum round { UNCONDITIONAL, CONDITIONAL };
 
-static void add_missing(struct arena *a, const struct schema_type *type, enum round round, struct json *object)
+static void add_missing(struct arena *a, const struct schema_type *type, enum round round,
+                        struct json *object)
 {
     for (size_t i = 0; i < type->n_fields; i++) {
         const struct schema_field *field = &type->fields[i];

@@ -37,22 +37,24 @@ struct schema_field {
     const struct schema_type *type;
     struct str doc; /* one sentence; may be empty in nested PodSpec types */
     bool required;
-    /* JSON, or empty: none. A default of "" (two quotes) says how an absent merge key reads; it is not written. */
+    /* JSON, or empty: none. A default of "" (two quotes) says how an absent merge key reads; it is not
+     * written. */
     struct str default_json;
     bool default_over_zero; /* a number that is 0 gets the default too (a string that is "" always does) */
     /* The default applies only if this sibling, after its own default, has one of these values. */
     struct str default_if_field; /* empty: always */
     const struct str *default_if_values;
     size_t n_default_if_values;
-    /* Rules on the value itself (of a list: on its elements); zero means none. An optional string may be "". */
+    /* Rules on the value itself (of a list: on its elements); zero means none. An optional string may be "".
+     */
     const struct str *enum_values; /* n_enum_values of them */
     size_t n_enum_values;
     bool has_min, has_max;
     int64_t min, max;
     bool immutable; /* on update, once set */
     /* Merging of this field when it is a list, map or object. */
-    enum schema_merge merge;    /* server-side apply: lists ATOMIC, SET or MAP_KEYS; maps and objects GRANULAR or
-                                 * ATOMIC (an ATOMIC type makes its fields ATOMIC); scalars ATOMIC */
+    enum schema_merge merge; /* server-side apply: lists ATOMIC, SET or MAP_KEYS; maps and objects GRANULAR or
+                              * ATOMIC (an ATOMIC type makes its fields ATOMIC); scalars ATOMIC */
     const struct str *map_keys; /* MAP_KEYS: x-kubernetes-list-map-keys */
     size_t n_map_keys;
     bool patch_merge;           /* strategic merge: x-kubernetes-patch-strategy has merge */
@@ -65,7 +67,8 @@ struct schema_type {
     struct str name;    /* SCHEMA_OBJECT: Go type name, "ServiceSpec" */
     struct str openapi; /* SCHEMA_OBJECT: "io.k8s.api.core.v1.ServiceSpec" */
     struct str doc;
-    const struct schema_field *fields; /* SCHEMA_OBJECT: sorted by name; apiVersion, kind, metadata included */
+    const struct schema_field
+        *fields; /* SCHEMA_OBJECT: sorted by name; apiVersion, kind, metadata included */
     size_t n_fields;
     const struct schema_type *element; /* SCHEMA_LIST, SCHEMA_MAP */
     bool atomic; /* SCHEMA_OBJECT: merged as one value by apply (x-kubernetes-map-type) */
@@ -95,7 +98,7 @@ struct schema_resource {
     const struct str *verbs; /* sorted: "create", "delete", ... */
     size_t n_verbs;
     bool has_status, has_scale; /* subresources */
-    bool generation;            /* metadata.generation counts changes of what is neither metadata nor status */
+    bool generation; /* metadata.generation counts changes of what is neither metadata nor status */
     const struct str *selectable; /* field selectors besides metadata.name and .namespace: "spec.type" */
     size_t n_selectable;
     const struct schema_column *columns;
@@ -115,7 +118,7 @@ const struct schema_field *schema_find_field(const struct schema_type *type, str
 
 bool schema_has_verb(const struct schema_resource *resource, struct str verb);
 
-/* Types that no resource leads to, or that code needs by name. A list type ("ServiceList") is not in the tables:
- * it is apiVersion, kind, metadata (ListMeta) and items. */
+/* Types that no resource leads to, or that code needs by name. A list type ("ServiceList") is not in the
+ * tables: it is apiVersion, kind, metadata (ListMeta) and items. */
 extern const struct schema_type schema_ObjectMeta, schema_ListMeta, schema_Status, schema_DeleteOptions,
     schema_LabelSelector;
