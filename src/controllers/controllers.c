@@ -6,9 +6,8 @@
 #include "controllers/controller.h"
 
 static const struct controller_type *const ALL_TYPES[] = {
-    &endpointslice_controller,
-    &endpoints_controller,
-    &mirroring_controller,
+    &endpointslice_controller, &endpoints_controller,  &mirroring_controller,
+    &replicaset_controller,    &deployment_controller,
 };
 
 /* One subscription of one controller to one cache. */
