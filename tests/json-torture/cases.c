@@ -41,3 +41,11 @@ struct torture_list torture_load(const char *folder)
     free(files);
     return list;
 }
+
+void torture_unload(struct torture_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free((void *)list->v[i].text.p);
+    free(list->v);
+    *list = (struct torture_list){0};
+}

@@ -13,5 +13,6 @@ struct torture_list {
     size_t n;
 };
 
-/* Exits with a message if there is nothing to read. Lives until the process ends. */
+/* Exits with a message if there is nothing to read. */
 struct torture_list torture_load(const char *folder);
+void torture_unload(struct torture_list *list);

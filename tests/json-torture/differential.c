@@ -202,6 +202,7 @@ int main(int argc, char **argv)
         n_bad += !compare(strbuf_str(&text));
     }
     strbuf_done(&text);
+    torture_unload(&list);
     for (size_t i = 0; i < ARRAY_LEN(differences); i++) {
         printf("%zu times: %s\n", n_known[i], differences[i].reason);
         if (!n_known[i]) {

@@ -42,5 +42,6 @@ int main(int argc, char **argv)
         n_bad++;
     }
     printf("json torture: %zu cases, %zu wrong\n", list.n, n_bad);
+    torture_unload(&list);
     return n_bad != 0;
 }
