@@ -329,6 +329,16 @@ static void test_canonical_values_do_not_conflict(void **state)
           "}}}}");
 }
 
+/* Keys may hold NUL, by which two must not become one. */
+static void test_keys_with_nul(void **state)
+{
+    _cleanup_(scene_done) struct scene s = {.resource = &test_configmaps};
+    apply(&s, "a", "{'metadata':{'name':'c'},'data':{'k\\u0000a':'1','k\\u0000b':'2','k':'3'}}");
+    assert_owns(&s, "a", "{'f:data':{'f:k':{},'f:k\\u0000a':{},'f:k\\u0000b':{}}}");
+    apply(&s, "a", "{'metadata':{'name':'c'},'data':{'k\\u0000b':'2'}}");
+    assert_json(&s, json_getz(s.object, "data"), "{'k\\u0000b':'2'}");
+}
+
 static void test_refusals(void **state)
 {
     static const char *const rows[][2] = {
@@ -396,5 +406,5 @@ RUN_TESTS(cmocka_unit_test(test_create_by_apply), cmocka_unit_test(test_same_app
           cmocka_unit_test(test_subresources_are_told_apart), cmocka_unit_test(test_reset_and_untracked),
           cmocka_unit_test(test_kubectl_moves_to_the_server),
           cmocka_unit_test(test_lists_keep_what_others_have),
-          cmocka_unit_test(test_canonical_values_do_not_conflict), cmocka_unit_test(test_refusals),
-          cmocka_unit_test(test_managers_are_limited))
+          cmocka_unit_test(test_canonical_values_do_not_conflict), cmocka_unit_test(test_keys_with_nul),
+          cmocka_unit_test(test_refusals), cmocka_unit_test(test_managers_are_limited))

@@ -126,7 +126,9 @@ struct str field_selector_exact(const struct field_selector *s, struct str path)
 void field_selector_write(const struct field_selector *s, struct strbuf *out)
 {
     for (size_t i = 0; i < s->n; i++) {
-        strbuf_addf(out, "%s%.*s%s", i ? "," : "", STR_ARG(s->v[i].path), s->v[i].negated ? "!=" : "=");
+        strbuf_addz(out, i ? "," : "");
+        strbuf_add_str(out, s->v[i].path);
+        strbuf_addz(out, s->v[i].negated ? "!=" : "=");
         for (size_t k = 0; k < s->v[i].value.len; k++) {
             char c = s->v[i].value.p[k];
             if (c == '\\' || c == ',' || c == '=')

@@ -109,15 +109,17 @@ static struct str keyed_name(struct arena *a, struct ownership_shape list, const
     return arena_str(a, strbuf_str(&b));
 }
 
+/* Names may hold NUL: they are never formatted. */
 static struct str part_name(struct arena *a, struct ownership_shape s, const struct json *child)
 {
-    if (child->key.p)
-        return arena_format(a, "f:%.*s", STR_ARG(child->key));
-    if (s.keys)
+    if (!child->key.p && s.keys)
         return keyed_name(a, s, child, NULL);
     _cleanup_(strbuf_done) struct strbuf b = {0};
-    strbuf_addz(&b, "v:");
-    json_write(child, &b);
+    strbuf_addz(&b, child->key.p ? "f:" : "v:");
+    if (child->key.p)
+        strbuf_add_str(&b, child->key);
+    else
+        json_write(child, &b);
     return arena_str(a, strbuf_str(&b));
 }
 

@@ -148,24 +148,33 @@ static size_t write_number(char *buf, bool negative, __int128 value)
     return (size_t)n;
 }
 
+/* Takes factors of BASE out of *V, at most MAX; how many. */
+static int take_factors(__int128 *v, int base, int max)
+{
+    int n = 0;
+    for (; *v % base == 0 && n < max; n++)
+        *v /= base;
+    return n;
+}
+
 const char *quantity_format(const struct quantity *q, char buf[static QUANTITY_MAX_LEN])
 {
     bool negative = q->nano < 0;
     __int128 v = negative ? -q->nano : q->nano;
     enum quantity_notation notation = q->notation;
+    int power = 0;
     if (v == 0)
         return memcpy(buf, "0", 2);
-    if (notation == QUANTITY_BINARY && v < 1024 * NANO)
-        notation = QUANTITY_DECIMAL;
-    int power = notation == QUANTITY_BINARY ? 0 : -9;
-    if (notation == QUANTITY_BINARY) {
+    if (notation == QUANTITY_BINARY && v >= 1024 * NANO) {
         v = (v + NANO - 1) / NANO;
-        for (; v % 1024 == 0 && power < 6; power++)
-            v /= 1024;
-    } else {
-        for (; v % 1000 == 0 && power < 18; power += 3)
-            v /= 1000;
+        power = take_factors(&v, 1024, 6);
+        v = power ? v : v * NANO;
     }
+    if (!power &&
+        notation == QUANTITY_BINARY) /* without a suffix it would be read as decimal: be that at once */
+        notation = QUANTITY_DECIMAL;
+    if (notation != QUANTITY_BINARY)
+        power = -9 + 3 * take_factors(&v, 1000, 9);
     size_t n = write_number(buf, negative, v);
     if (notation != QUANTITY_EXPONENT)
         snprintf(buf + n, QUANTITY_MAX_LEN - n, "%s", suffix_for(notation, power));

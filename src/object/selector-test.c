@@ -201,6 +201,17 @@ static void test_field_refusals(void **state)
     assert_string_equal(err.text, "field label not supported: spec.foo");
 }
 
-RUN_TESTS(cmocka_unit_test(test_labels_match), cmocka_unit_test(test_label_refusals),
-          cmocka_unit_test(test_limits), cmocka_unit_test(test_selector_objects),
-          cmocka_unit_test(test_fields), cmocka_unit_test(test_field_refusals))
+static void test_odd_bytes_survive(void **state)
+{
+    _cleanup_(arena_done) struct arena a = {0};
+    _cleanup_(strbuf_done) struct strbuf out = {0};
+    struct field_selector s;
+    assert_int_equal(field_selector_parse(&a, STR("a\0!b=c"), &s, NULL), 0);
+    field_selector_write(&s, &out);
+    assert_true(str_eq(strbuf_str(&out), STR("a\0!b=c")));
+}
+
+RUN_TESTS(cmocka_unit_test(test_odd_bytes_survive), cmocka_unit_test(test_labels_match),
+          cmocka_unit_test(test_label_refusals), cmocka_unit_test(test_limits),
+          cmocka_unit_test(test_selector_objects), cmocka_unit_test(test_fields),
+          cmocka_unit_test(test_field_refusals))

@@ -424,8 +424,10 @@ bool label_selector_matches(const struct label_selector *s, const struct json *l
 
 static void write_values(const struct selector_requirement *r, struct strbuf *out)
 {
-    for (size_t i = 0; i < r->n_values; i++)
-        strbuf_addf(out, "%s%.*s", i ? "," : "", STR_ARG(r->values[i]));
+    for (size_t i = 0; i < r->n_values; i++) {
+        strbuf_addz(out, i ? "," : "");
+        strbuf_add_str(out, r->values[i]);
+    }
 }
 
 void label_selector_write(const struct label_selector *s, struct strbuf *out)
@@ -437,8 +439,9 @@ void label_selector_write(const struct label_selector *s, struct strbuf *out)
     };
     for (size_t i = 0; i < s->n; i++) {
         const struct selector_requirement *r = &s->v[i];
-        strbuf_addf(out, "%s%s%.*s%s", i ? "," : "", r->op == SELECTOR_NOT_EXISTS ? "!" : "", STR_ARG(r->key),
-                    operators[r->op]);
+        strbuf_addf(out, "%s%s", i ? "," : "", r->op == SELECTOR_NOT_EXISTS ? "!" : "");
+        strbuf_add_str(out, r->key);
+        strbuf_addz(out, operators[r->op]);
         write_values(r, out);
         if (r->op == SELECTOR_IN || r->op == SELECTOR_NOT_IN)
             strbuf_addc(out, ')');
