@@ -55,7 +55,7 @@ static struct field_set *strip(const struct apply_options *o, const struct field
     return field_set_subtract(o->arena, s, unowned(o->arena));
 }
 
-static void compare(const struct apply_options *o, struct json *old, struct json *new,
+static void compare(const struct apply_options *o, const struct json *old, const struct json *new,
                     struct ownership_change *ret)
 {
     struct ownership_change c;
@@ -137,10 +137,8 @@ struct status *apply_track(const struct apply_options *o, const struct json *liv
     take_managed_fields(object);
     if (live && !m.n) /* not tracked, or no longer: an update does not begin it */
         return NULL;
-    struct json *old = live ? json_copy(a, live) : json_object(a);
-    take_managed_fields(old);
     struct ownership_change c;
-    compare(o, old, object, &c);
+    compare(o, live ? live : json_object(a), object, &c);
     take_from_all(a, &m, &c, NULL);
     const struct field_set *mine = strip(o, field_set_union(a, c.added, c.modified));
     if (!field_set_is_empty(mine)) {

@@ -15,7 +15,7 @@ struct part {
 struct parts {
     struct part *v;
     size_t n;
-    struct map by_name; /* struct part *, the first of each name; filled by index_parts */
+    struct map by_name; /* struct part *, the first of each name; only for many */
 };
 
 static bool is_container(const struct json *v)
@@ -129,7 +129,7 @@ static void parts_done(struct parts *p)
 }
 
 /* The parts of V in their order. */
-static void parts_init(struct arena *a, struct ownership_shape s, struct json *v, struct parts *ret)
+static void parts_init(struct arena *a, struct ownership_shape s, const struct json *v, struct parts *ret)
 {
     *ret = (struct parts){.v = arena_new_array(a, struct part, v->n + 1)};
     json_foreach (v, child) {
@@ -140,11 +140,25 @@ static void parts_init(struct arena *a, struct ownership_shape s, struct json *v
     }
 }
 
+#define FEW 12 /* parts; walking them costs less than a map */
+
+/* Prepares parts_find(). */
 static void parts_index(struct parts *p)
 {
-    for (size_t i = 0; i < p->n; i++)
+    for (size_t i = 0; p->n > FEW && i < p->n; i++)
         if (!map_has(&p->by_name, p->v[i].name))
             map_put(&p->by_name, p->v[i].name, &p->v[i]);
+}
+
+/* The first part of this name, or NULL. */
+static struct part *parts_find(const struct parts *p, struct str name)
+{
+    if (p->n > FEW)
+        return map_find(&p->by_name, name);
+    for (size_t i = 0; i < p->n; i++)
+        if (str_eq(p->v[i].name, name))
+            return &p->v[i];
+    return NULL;
 }
 
 /* Which nodes that are not leaves are in a set themselves. */
@@ -155,8 +169,8 @@ enum depth_rule {
     ALL,        /* everything */
 };
 
-static struct field_set *build(struct arena *a, struct str name, struct ownership_shape s, struct json *v,
-                               enum depth_rule rule)
+static struct field_set *build(struct arena *a, struct str name, struct ownership_shape s,
+                               const struct json *v, enum depth_rule rule)
 {
     struct field_set *set = field_set_new(a, name);
     if (is_leaf(s, v)) {
@@ -172,14 +186,14 @@ static struct field_set *build(struct arena *a, struct str name, struct ownershi
     return set;
 }
 
-struct field_set *ownership_of(struct arena *a, struct ownership_shape shape, struct json *value)
+struct field_set *ownership_of(struct arena *a, struct ownership_shape shape, const struct json *value)
 {
     struct field_set *set = build(a, STR_NONE, shape, value, ITEMS);
     set->member = false;
     return set;
 }
 
-static void compare(struct arena *a, struct ownership_shape s, struct json *old, struct json *new,
+static void compare(struct arena *a, struct ownership_shape s, const struct json *old, const struct json *new,
                     struct ownership_change *change)
 {
     bool empty = (!is_container(old) || !old->n) && (!is_container(new) || !new->n);
@@ -193,7 +207,7 @@ static void compare(struct arena *a, struct ownership_shape s, struct json *old,
     parts_index(&before);
     parts_index(&after);
     for (size_t i = 0; i < after.n; i++) {
-        struct part *p = &after.v[i], *q = map_find(&before.by_name, p->name);
+        struct part *p = &after.v[i], *q = parts_find(&before, p->name);
         if (!q) {
             field_set_add(a, change->added, build(a, p->name, p->shape, p->value, CONTAINERS));
             continue;
@@ -206,7 +220,7 @@ static void compare(struct arena *a, struct ownership_shape s, struct json *old,
         field_set_add(a, change->removed, below.removed);
     }
     for (size_t i = 0; i < before.n; i++)
-        if (!map_has(&after.by_name, before.v[i].name))
+        if (!parts_find(&after, before.v[i].name))
             field_set_add(a, change->removed,
                           build(a, before.v[i].name, before.v[i].shape, before.v[i].value, ALL));
     field_set_settle(a, change->added);
@@ -214,8 +228,8 @@ static void compare(struct arena *a, struct ownership_shape s, struct json *old,
     field_set_settle(a, change->removed);
 }
 
-void ownership_compare(struct arena *a, struct ownership_shape shape, struct json *old, struct json *new,
-                       struct ownership_change *ret)
+void ownership_compare(struct arena *a, struct ownership_shape shape, const struct json *old,
+                       const struct json *new, struct ownership_change *ret)
 {
     *ret = (struct ownership_change){field_set_new(a, STR_NONE), field_set_new(a, STR_NONE),
                                      field_set_new(a, STR_NONE)};
@@ -271,11 +285,11 @@ static void merge_elements(struct arena *a, struct json *list, struct parts *our
         struct part *p = i < ours->n ? &ours->v[i] : NULL;
         if (p && map_has(&taken, p->name)) {
             i++; /* merged where CONFIG has it */
-        } else if (p && !map_has(&theirs->by_name, p->name)) {
+        } else if (p && !parts_find(theirs, p->name)) {
             json_append(list, p->value);
             i++;
         } else {
-            struct part *q = &theirs->v[k++], *match = map_find(&ours->by_name, q->name);
+            struct part *q = &theirs->v[k++], *match = parts_find(ours, q->name);
             if (map_has(&taken, q->name))
                 continue;
             if (match)
@@ -299,7 +313,7 @@ static void merge_parts(struct arena *a, struct ownership_shape s, struct json *
         return;
     }
     for (size_t i = 0; i < theirs.n; i++) {
-        struct part *q = &theirs.v[i], *match = map_find(&ours.by_name, q->name);
+        struct part *q = &theirs.v[i], *match = parts_find(&ours, q->name);
         if (match)
             merge_value(a, q->shape, match->value, q->value);
         else
@@ -334,7 +348,7 @@ void ownership_remove(struct arena *a, struct ownership_shape shape, struct json
     }
 }
 
-static int check_elements(struct arena *a, struct ownership_shape s, struct json *list, struct str path,
+static int check_elements(struct arena *a, struct ownership_shape s, const struct json *list, struct str path,
                           struct err *err)
 {
     struct map seen = {0};
@@ -362,7 +376,8 @@ static int check_elements(struct arena *a, struct ownership_shape s, struct json
     return r;
 }
 
-static int check(struct arena *a, struct ownership_shape s, struct json *v, struct str path, struct err *err)
+static int check(struct arena *a, struct ownership_shape s, const struct json *v, struct str path,
+                 struct err *err)
 {
     if (is_leaf(s, v))
         return 0;
@@ -381,7 +396,7 @@ static int check(struct arena *a, struct ownership_shape s, struct json *v, stru
     return r;
 }
 
-int ownership_check(struct arena *a, struct ownership_shape shape, struct json *value, struct err *err)
+int ownership_check(struct arena *a, struct ownership_shape shape, const struct json *value, struct err *err)
 {
     return check(a, shape, value, STR(""), err);
 }

@@ -26,14 +26,14 @@ static inline struct ownership_shape ownership_root(const struct schema_type *ty
 }
 
 /* The fields that VALUE has. */
-struct field_set *ownership_of(struct arena *a, struct ownership_shape shape, struct json *value);
+struct field_set *ownership_of(struct arena *a, struct ownership_shape shape, const struct json *value);
 
 struct ownership_change {
     struct field_set *added, *modified, *removed;
 };
 /* What becomes of the fields from OLD to NEW. */
-void ownership_compare(struct arena *a, struct ownership_shape shape, struct json *old, struct json *new,
-                       struct ownership_change *ret);
+void ownership_compare(struct arena *a, struct ownership_shape shape, const struct json *old,
+                       const struct json *new, struct ownership_change *ret);
 
 /* With every member of an object that leads to something in S in the set itself. */
 struct field_set *ownership_with_parents(struct arena *a, struct ownership_shape shape,
@@ -49,4 +49,4 @@ void ownership_remove(struct arena *a, struct ownership_shape shape, struct json
 
 /* Finds elements of keyed lists and sets that cannot be told apart, or lack a key that has no default.
  * Errors: -EINVAL with the path. */
-int ownership_check(struct arena *a, struct ownership_shape shape, struct json *value, struct err *err);
+int ownership_check(struct arena *a, struct ownership_shape shape, const struct json *value, struct err *err);
