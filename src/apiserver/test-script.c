@@ -165,25 +165,6 @@ static struct str actual_of(struct script *s, const struct stream *t, struct jso
     return value_text(s, walk(doc, path));
 }
 
-static struct str unquote(struct script *s, struct str text)
-{
-    _cleanup_(strbuf_done) struct strbuf out = {0};
-    for (size_t i = 0; i < text.len; i++) {
-        i += text.p[i] == '\\';
-        strbuf_addc(&out, text.p[i]);
-    }
-    return arena_str(&s->arena, strbuf_str(&out));
-}
-
-/* Bodies are JSON with ' for ". */
-static struct str body_of(struct script *s, struct str text)
-{
-    _cleanup_(strbuf_done) struct strbuf out = {0};
-    for (size_t i = 0; i < text.len; i++)
-        strbuf_addc(&out, text.p[i] == '\'' ? '"' : text.p[i]);
-    return arena_str(&s->arena, strbuf_str(&out));
-}
-
 static void check(struct script *s, const struct stream *t, struct json *doc, struct str text)
 {
     size_t at = 0;
@@ -194,8 +175,8 @@ static void check(struct script *s, const struct stream *t, struct json *doc, st
         op = str_slice(text, at, at + 2);
     struct str expected = str_slice(text, at + op.len, text.len);
     struct str actual = actual_of(s, t, doc, path);
-    if (expected.len >= 2 && expected.p[0] == '"')
-        expected = unquote(s, str_slice(expected, 1, expected.len - 1));
+    if (expected.len >= 2 && expected.p[0] == '\'')
+        expected = str_slice(expected, 1, expected.len - 1);
     bool good;
     if (str_eq(op, STR(":="))) {
         good = actual.p != NULL;
@@ -215,7 +196,7 @@ static void check(struct script *s, const struct stream *t, struct json *doc, st
             STR_ARG(expected), STR_ARG(str_slice(strbuf_str(&t->body), 0, 2000)));
 }
 
-/* The next blank-separated word; blanks inside double quotes belong to it. */
+/* The next blank-separated word; blanks inside single quotes belong to it. */
 static bool next_word(struct str *rest, struct str *ret)
 {
     *rest = str_trim(*rest);
@@ -223,13 +204,8 @@ static bool next_word(struct str *rest, struct str *ret)
         return false;
     size_t i = 0;
     bool quoted = false;
-    for (; i < rest->len && (quoted || rest->p[i] != ' '); i++) {
-        if (rest->p[i] == '\\')
-            i++;
-        else
-            quoted ^= rest->p[i] == '"';
-    }
-    i = MIN(i, rest->len);
+    for (; i < rest->len && (quoted || rest->p[i] != ' '); i++)
+        quoted ^= rest->p[i] == '\'';
     *ret = str_slice(*rest, 0, i);
     *rest = str_slice(*rest, i, rest->len);
     return true;
@@ -371,7 +347,7 @@ static void run_line(struct script *s, struct str line)
     }
     stream_done(&s->answer);
     (void)next_word(&rest, &target);
-    send_request(s, &s->answer, word, target, body_of(s, str_trim(rest)));
+    send_request(s, &s->answer, word, target, str_trim(rest));
     s->owes_check = true;
 }
 

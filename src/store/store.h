@@ -115,10 +115,17 @@ void store_compact(struct store *s, int64_t revision);
 /* Finishes writes under way, then closes. */
 void store_close(struct store *s);
 
+/* The arguments of store_read(). */
+struct store_range {
+    struct str from, to;
+    int64_t revision;
+    size_t limit;
+};
+
 /* What a body implements: the functions above, with its struct starting with struct store. */
 struct store_ops {
     void (*write)(struct store *, const struct store_op *, size_t, store_write_fn *, void *);
-    void (*read)(struct store *, struct str, struct str, int64_t, size_t, store_read_fn *, void *);
+    void (*read)(struct store *, const struct store_range *, store_read_fn *, void *);
     struct store_watch *(*watch_open)(struct store *, struct str, int64_t, const struct store_watch_handler *,
                                       void *);
     void (*watch_close)(struct store_watch *);
@@ -133,6 +140,9 @@ struct store {
 struct store_watch {
     struct store *store;
 };
+
+/* For bodies. Errors: -E2BIG a key or value beyond the limits. */
+int store_check_ops(const struct store_op *ops, size_t n_ops, struct err *err);
 
 /* The end of the range of keys that begin with PREFIX; appended to OUT. */
 void store_prefix_end(struct str prefix, struct strbuf *out);
