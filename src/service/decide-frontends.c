@@ -142,6 +142,23 @@ static bool collect_ranges(const struct decide_input *in, const struct service_p
     return out->n || s->has_odd_source_range;
 }
 
+/* Takes out what another Service has the better claim to. */
+static void drop_lost(const struct decide_input *in, const struct service_port *p, struct frontend_list *list)
+{
+    size_t n = 0;
+    array_foreach (list, f) {
+        char text[IP_TEXT_LEN];
+        if (claims_has(in->claims, f, p->protocol, p->family, in->owner)) {
+            list->v[n++] = *f;
+            continue;
+        }
+        omissions_add(in->omissions, "%.*s/%.*s: %s port %d belongs to another Service", STR_ARG(p->ns),
+                      STR_ARG(p->name), f->kind == FRONTEND_NODE_PORT ? "node" : ip_format(&f->ip, text),
+                      f->port);
+    }
+    list->n = n;
+}
+
 void decide_frontends(const struct decide_input *in, const struct service_port_spec *spec,
                       struct service_port *p)
 {
@@ -171,6 +188,7 @@ void decide_frontends(const struct decide_input *in, const struct service_port_s
     }
     array_foreach (&list, f)
         f->port = f->kind == FRONTEND_NODE_PORT ? spec->node_port : spec->port;
+    drop_lost(in, p, &list);
     qsort(list.v, list.n, sizeof *list.v, cmp_frontends);
     p->frontends = list.v;
     p->n_frontends = (uint32_t)list.n;

@@ -1,6 +1,7 @@
 /* Decides one service port in one family. Inside of decide: callers use decide.h. */
 #pragma once
 
+#include "service/claims.h"
 #include "service/decide.h"
 
 /* Backends of one service port; beyond it they are left out. */
@@ -14,6 +15,8 @@ struct decide_input {
     const struct endpointslice *const *slices; /* of the service, sorted by name, all families */
     size_t n_slices;
     struct omissions *omissions;
+    const struct claims *claims;
+    const void *owner; /* the Service's name in the claims */
 };
 
 /* The service port, with one reference for the caller. */

@@ -408,10 +408,47 @@ static void test_sharing(void **state)
     decide_free(d);
 }
 
-RUN_TESTS(cmocka_unit_test(test_cluster_ip), cmocka_unit_test(test_not_proxied),
-          cmocka_unit_test(test_terminating_fallback), cmocka_unit_test(test_duplicates),
-          cmocka_unit_test(test_internal_local), cmocka_unit_test(test_external_local),
-          cmocka_unit_test(test_balancer), cmocka_unit_test(test_health_check),
-          cmocka_unit_test(test_topology), cmocka_unit_test(test_hostile), cmocka_unit_test(test_odd_values),
+#define CLAIMING(name, created, spec)                                                                        \
+    "{'metadata':{'namespace':'ns1','name':'" name "','creationTimestamp':'" created "'},'spec':{" spec "}}"
+#define CLAIM_80(ip) "'clusterIP':'" ip "','externalIPs':['203.0.113.1'],'ports':[{'port':80}]"
+
+static void test_claims(void **state)
+{
+    (void)state;
+    /* The older Service has the external IP, whatever its name; nobody takes another one's ClusterIP. */
+    check("[" CLAIMING("a", "2026-01-02T00:00:00Z", CLAIM_80("10.96.0.1")) "," CLAIMING(
+              "b", "2026-01-01T00:00:00Z", CLAIM_80("10.96.0.2")) "]",
+          "ns1/a tcp cluster-ip 10.96.0.1:80 reject masquerade=off-cluster\n"
+          "ns1/b tcp cluster-ip 10.96.0.2:80 reject masquerade=off-cluster\n"
+          "ns1/b tcp external-ip 203.0.113.1:80 reject masquerade=always\n");
+    struct decide *d = decide_new(&default_config);
+    add(d,
+        "[" CLAIMING(
+            "thief", "2020-01-01T00:00:00Z",
+            "'clusterIP':'10.96.0.1','externalIPs':['10.96.0.2'],"
+            "'ports':[{'port':80}]") "," CLAIMING("web", "2026-01-01T00:00:00Z",
+                                                  "'clusterIP':'10.96.0.2','ports':[{'port':80}]") "]",
+        NULL);
+    struct forwarding_state *s = decide_run(d, NULL);
+    _cleanup_(strbuf_done) struct strbuf out = {0};
+    forwarding_state_print(s, &out);
+    assert_string_equal(strbuf_cstr(&out),
+                        "ns1/thief tcp cluster-ip 10.96.0.1:80 reject masquerade=off-cluster\n"
+                        "ns1/web tcp cluster-ip 10.96.0.2:80 reject masquerade=off-cluster\n");
+    forwarding_state_unref(s);
+    /* What the winner leaves, the other gets. */
+    decide_remove_service(d, STR("ns1"), STR("web"));
+    s = decide_run(d, NULL);
+    assert_int_equal(s->ports[0]->n_frontends, 2);
+    forwarding_state_unref(s);
+    decide_free(d);
+}
+
+RUN_TESTS(cmocka_unit_test(test_claims), cmocka_unit_test(test_cluster_ip),
+          cmocka_unit_test(test_not_proxied), cmocka_unit_test(test_terminating_fallback),
+          cmocka_unit_test(test_duplicates), cmocka_unit_test(test_internal_local),
+          cmocka_unit_test(test_external_local), cmocka_unit_test(test_balancer),
+          cmocka_unit_test(test_health_check), cmocka_unit_test(test_topology),
+          cmocka_unit_test(test_hostile), cmocka_unit_test(test_odd_values),
           cmocka_unit_test(test_dual_stack), cmocka_unit_test(test_node_port_addresses),
           cmocka_unit_test(test_detectors), cmocka_unit_test(test_sharing))

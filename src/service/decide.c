@@ -18,8 +18,9 @@ struct entry {
 struct decide {
     struct decide_config config;
     struct node *node;
-    struct map entries; /* "ns/name" -> entry */
-    struct map slices;  /* "ns/slice name" -> endpointslice, owned by its entry */
+    struct map entries;   /* "ns/name" -> entry */
+    struct claims claims; /* owners are entries */
+    struct map slices;    /* "ns/slice name" -> endpointslice, owned by its entry */
     ARRAY_OF(struct entry *) dirty;
     ARRAY_OF(struct entry *) sorted; /* entries with results, in the state's order */
     bool sorted_is_stale;            /* an entry got its first result or lost its last */
@@ -60,6 +61,7 @@ void decide_free(struct decide *d)
         return;
     forwarding_state_unref(d->state);
     map_done(&d->slices, NULL);
+    claims_done(&d->claims); /* before the Services its claims point to */
     map_done(&d->entries, entry_free);
     array_done(&d->dirty);
     array_done(&d->sorted);
@@ -111,21 +113,34 @@ static void mark_all(struct decide *d)
     d->settings_dirty = true;
 }
 
-void decide_set_service(struct decide *d, struct service *service)
+static void on_contested(void *owner, void *user)
 {
-    struct entry *e = ensure_entry(d, service->ns, service->name);
+    mark(user, owner);
+}
+
+/* Replaces the Service of an entry, and its claims; NULL: none any more. */
+static void entry_set_service(struct decide *d, struct entry *e, struct service *service)
+{
+    struct claims_callback callback = {on_contested, d};
+    if (e->service)
+        claims_remove(&d->claims, e->service, e, callback);
     service_free(e->service);
     e->service = service;
+    if (service)
+        claims_add(&d->claims, service, e, callback);
     mark(d, e);
+}
+
+void decide_set_service(struct decide *d, struct service *service)
+{
+    entry_set_service(d, ensure_entry(d, service->ns, service->name), service);
 }
 
 void decide_remove_service(struct decide *d, struct str ns, struct str name)
 {
     struct entry *e = find_entry(d, ns, name);
-    if (!e || !e->service)
-        return;
-    mark(d, e);
-    service_free(TAKE(e->service));
+    if (e && e->service)
+        entry_set_service(d, e, NULL);
 }
 
 /* Takes the slice out of its entry, without freeing it. */
@@ -310,7 +325,9 @@ static void recompute(struct decide *d, struct entry *e, const struct forwarding
                               .service = e->service,
                               .omissions = omissions,
                               .slices = (const struct endpointslice *const *)e->slices.v,
-                              .n_slices = e->slices.n};
+                              .n_slices = e->slices.n,
+                              .claims = &d->claims,
+                              .owner = e};
     bool proxied = e->service && service_is_proxied(e->service);
     for (size_t i = 0; proxied && i < e->service->n_ports * 2; i++) {
         enum ip_family family = i & 1 ? IP_V6 : IP_V4;

@@ -25,7 +25,7 @@ static inline void write_random_ports(struct random *r, int n, bool node_ports, 
         strbuf_addf(out, "%s{\"name\":\"p%d\",\"port\":%d,\"protocol\":\"%s\"", i ? "," : "", i, 80 + i,
                     ONE_OF(r, "TCP", "UDP", "SCTP"));
         if (node_ports && chance(r, 80))
-            strbuf_addf(out, ",\"nodePort\":%d", 30000 + n * 10 + i);
+            strbuf_addf(out, ",\"nodePort\":%d", 30000 + n % 5 * 10 + i);
         strbuf_addc(out, '}');
     }
     strbuf_addc(out, ']');
@@ -51,7 +51,7 @@ static inline void write_random_service(struct random *r, int n, struct strbuf *
     strbuf_addf(out, "\"externalTrafficPolicy\":\"%s\",", ONE_OF(r, "Cluster", "Local"));
     strbuf_addf(out, "\"sessionAffinity\":\"%s\",", ONE_OF(r, "None", "None", "ClientIP"));
     if (chance(r, 30))
-        strbuf_addf(out, "\"externalIPs\":[\"203.0.113.%d\",\"2001:db8:e::%d\"],", n, n);
+        strbuf_addf(out, "\"externalIPs\":[\"203.0.113.%d\",\"2001:db8:e::%d\"],", n % 3, n % 3);
     if (balancer && chance(r, 40))
         strbuf_addf(out, "\"loadBalancerSourceRanges\":[\"%s\",\"%s\"],",
                     ONE_OF(r, "192.0.2.0/24", "198.51.100.0/24", "0.0.0.0/0"),
