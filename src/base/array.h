@@ -48,3 +48,11 @@
     } while (0)
 
 #define array_foreach(a, it) for (__typeof__(*(a)->v) *it = (a)->v; it < (a)->v + (a)->n; it++)
+
+/* Sorts by CMP as qsort(3) does, which must not get the NULL of an empty array. */
+#define array_sort(a, cmp)                                                                                   \
+    do {                                                                                                     \
+        __typeof__(a) arr_ = (a);                                                                            \
+        if (arr_->n > 1)                                                                                     \
+            qsort(arr_->v, arr_->n, sizeof *arr_->v, (cmp));                                                 \
+    } while (0)

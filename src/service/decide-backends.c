@@ -152,7 +152,7 @@ void decide_backends(const struct decide_input *in, const struct service_port_sp
     bool uses_local = policy.internal_local || (policy.external_local && policy.external);
     struct candidates list = {0};
     collect(in, spec, p->family, &list);
-    qsort(list.v, list.n, sizeof *list.v, cmp_candidates);
+    array_sort(&list, cmp_candidates);
     deduplicate(&list);
     struct overview o = look(in, &list);
     p->has_any = o.any_ready || o.any_leaving;
@@ -194,7 +194,7 @@ uint32_t decide_local_ready(const struct decide_input *in, enum ip_family family
                 *array_push(&ips) = e->ip;
         }
     }
-    qsort(ips.v, ips.n, sizeof *ips.v, cmp_ips);
+    array_sort(&ips, cmp_ips);
     uint32_t n = 0;
     for (size_t i = 0; i < ips.n; i++)
         n += !i || !ip_eq(&ips.v[i - 1], &ips.v[i]);

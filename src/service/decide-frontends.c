@@ -189,7 +189,7 @@ void decide_frontends(const struct decide_input *in, const struct service_port_s
     array_foreach (&list, f)
         f->port = f->kind == FRONTEND_NODE_PORT ? spec->node_port : spec->port;
     drop_lost(in, p, &list);
-    qsort(list.v, list.n, sizeof *list.v, cmp_frontends);
+    array_sort(&list, cmp_frontends);
     p->frontends = list.v;
     p->n_frontends = (uint32_t)list.n;
     p->source_ranges = ranges.v;

@@ -335,7 +335,7 @@ static void recompute(struct decide *d, struct entry *e, const struct forwarding
             continue;
         *array_push(&ports) = keep_if_same(e, decide_port(&in, &e->service->ports[i / 2], family));
     }
-    qsort(ports.v, ports.n, sizeof *ports.v, cmp_port_pointers);
+    array_sort(&ports, cmp_port_pointers);
     e->health = (struct health_check){.ns = e->ns, .name = e->name};
     if (proxied && e->service->health_check_node_port) {
         e->health.port = e->service->health_check_node_port;
@@ -363,7 +363,7 @@ static void sort_entries(struct decide *d)
         if (e->ports.n)
             *array_push(&d->sorted) = e;
     }
-    qsort(d->sorted.v, d->sorted.n, sizeof *d->sorted.v, cmp_entries);
+    array_sort(&d->sorted, cmp_entries);
     d->sorted_is_stale = false;
 }
 
