@@ -67,7 +67,7 @@ static void test_refusals(void **state)
         {{"--iptables-min-sync-period=1m"},
          "--iptables-min-sync-period is longer than --iptables-sync-period"},
         {{"--ipvs-scheduler=rr"}, "--ipvs-scheduler is not supported: ipvs mode is not built yet"},
-        {{"--proxy-mode=ipvs"}, "--proxy-mode: \"ipvs\" is not one of iptables, fake"},
+        {{"--proxy-mode=ipvs"}, "--proxy-mode: \"ipvs\" is not one of iptables, fake, none"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct proxy_resolved p;

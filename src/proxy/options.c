@@ -6,7 +6,7 @@
 
 #define AT(member) offsetof(struct proxy_options, member)
 
-static const char *const modes[] = {"iptables", "fake", NULL};
+static const char *const modes[] = {"iptables", "fake", "none", NULL};
 static const char *const detect_modes[] = {"ClusterCIDR", "NodeCIDR", "BridgeInterface",
                                            "InterfaceNamePrefix", NULL};
 static const char *const formats[] = {"text", "json", NULL};
