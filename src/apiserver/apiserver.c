@@ -144,7 +144,7 @@ static struct status *authenticate(struct request *r)
     case AUTHN_OK:
         return NULL;
     case AUTHN_ANONYMOUS:
-        if (authz_is_public(r->route.path))
+        if (r->route.verb == VERB_GET && authz_is_public(r->route.path))
             return NULL;
         refusal = (struct err){.text = "no credentials were sent"};
         break;

@@ -117,7 +117,8 @@ static void add_service(struct bootstrap *b)
 {
     const struct apiserver_config *config = &b->server->config;
     char ip[IP_TEXT_LEN], first[IP_TEXT_LEN];
-    if (!config->n_service_cidrs || !registry_find(b->server->registry, STR("networking.k8s.io"), STR("ipaddresses")))
+    if (!config->n_service_cidrs ||
+        !registry_find(b->server->registry, STR("networking.k8s.io"), STR("ipaddresses")))
         return;
     struct ip base = ip_prefix_first(&config->service_cidrs[0]), cluster_ip = ip_add(&base, 1);
     add_step(

@@ -134,7 +134,8 @@ static struct status *check_preconditions(struct write *w, struct change *c, str
         return status_conflict(c->arena, schema, w->name, why.p);
     }
     /* Validation refuses what has no version: only those may overwrite that do not need one. */
-    if (!version.len && (!w->resource->strategy->needs_resource_version || w->request->route.verb == VERB_PATCH))
+    if (!version.len &&
+        (!w->resource->strategy->needs_resource_version || w->request->route.verb == VERB_PATCH))
         meta_set(c->arena, object, "resourceVersion", meta_resource_version(c->old));
     return NULL;
 }

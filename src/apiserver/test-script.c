@@ -37,7 +37,7 @@ struct script {
     struct str line_text;
 };
 
-static void die(const struct script *s, const char *format, ...) _printf_(2, 3);
+static _noreturn_ void die(const struct script *s, const char *format, ...) _printf_(2, 3);
 static void die(const struct script *s, const char *format, ...)
 {
     char text[4096];
@@ -46,6 +46,7 @@ static void die(const struct script *s, const char *format, ...)
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
     fail_msg("line %zu: %.*s\n    %s", s->line, STR_ARG(str_slice(s->line_text, 0, 300)), text);
+    abort();
 }
 
 /* Answers. */
@@ -165,6 +166,25 @@ static struct str actual_of(struct script *s, const struct stream *t, struct jso
     return value_text(s, walk(doc, path));
 }
 
+static struct str unquote(struct script *s, struct str text)
+{
+    _cleanup_(strbuf_done) struct strbuf out = {0};
+    for (size_t i = 0; i < text.len; i++) {
+        i += text.p[i] == '\\';
+        strbuf_addc(&out, text.p[i]);
+    }
+    return arena_str(&s->arena, strbuf_str(&out));
+}
+
+/* Bodies are JSON with ' for ". */
+static struct str body_of(struct script *s, struct str text)
+{
+    _cleanup_(strbuf_done) struct strbuf out = {0};
+    for (size_t i = 0; i < text.len; i++)
+        strbuf_addc(&out, text.p[i] == '\'' ? '"' : text.p[i]);
+    return arena_str(&s->arena, strbuf_str(&out));
+}
+
 static void check(struct script *s, const struct stream *t, struct json *doc, struct str text)
 {
     size_t at = 0;
@@ -175,8 +195,8 @@ static void check(struct script *s, const struct stream *t, struct json *doc, st
         op = str_slice(text, at, at + 2);
     struct str expected = str_slice(text, at + op.len, text.len);
     struct str actual = actual_of(s, t, doc, path);
-    if (expected.len >= 2 && expected.p[0] == '\'')
-        expected = str_slice(expected, 1, expected.len - 1);
+    if (expected.len >= 2 && expected.p[0] == '"')
+        expected = unquote(s, str_slice(expected, 1, expected.len - 1));
     bool good;
     if (str_eq(op, STR(":="))) {
         good = actual.p != NULL;
@@ -196,7 +216,7 @@ static void check(struct script *s, const struct stream *t, struct json *doc, st
             STR_ARG(expected), STR_ARG(str_slice(strbuf_str(&t->body), 0, 2000)));
 }
 
-/* The next blank-separated word; blanks inside single quotes belong to it. */
+/* The next blank-separated word; blanks inside double quotes belong to it. */
 static bool next_word(struct str *rest, struct str *ret)
 {
     *rest = str_trim(*rest);
@@ -204,8 +224,13 @@ static bool next_word(struct str *rest, struct str *ret)
         return false;
     size_t i = 0;
     bool quoted = false;
-    for (; i < rest->len && (quoted || rest->p[i] != ' '); i++)
-        quoted ^= rest->p[i] == '\'';
+    for (; i < rest->len && (quoted || rest->p[i] != ' '); i++) {
+        if (rest->p[i] == '\\')
+            i++;
+        else
+            quoted ^= rest->p[i] == '"';
+    }
+    i = MIN(i, rest->len);
     *ret = str_slice(*rest, 0, i);
     *rest = str_slice(*rest, i, rest->len);
     return true;
@@ -347,7 +372,7 @@ static void run_line(struct script *s, struct str line)
     }
     stream_done(&s->answer);
     (void)next_word(&rest, &target);
-    send_request(s, &s->answer, word, target, str_trim(rest));
+    send_request(s, &s->answer, word, target, body_of(s, str_trim(rest)));
     s->owes_check = true;
 }
 
@@ -408,7 +433,7 @@ void script_server_open(struct script_server *s, struct str tokens, const struct
 {
     *s = (struct script_server){0};
     s->loop = loop_new_scripted((struct monotime){0}, (struct walltime){INT64_C(1790000000) * TIME_S_NS});
-    s->store = store_memory_open(s->loop);
+    s->store = store_memory_new(&(struct store_memory_options){.loop = s->loop});
     random_seed(&s->random, 7);
     s->config = (struct apiserver_config){
         .tokens = tokens,
