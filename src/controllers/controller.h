@@ -15,7 +15,7 @@ struct controllers_config;
 struct controller_watch {
     enum resource resource;
     /* Marks keys with reconciler_add(). */
-    void (*changed)(struct controller *c, const struct informer_change *change);
+    void (*changed)(struct controller *c, enum resource r, const struct informer_change *change);
 };
 
 struct controller_type {
@@ -35,9 +35,10 @@ struct controller {
 };
 
 /* The object's own key, for kinds that a controller syncs. */
-void controller_add_itself(struct controller *c, const struct informer_change *change);
+void controller_add_itself(struct controller *c, enum resource r, const struct informer_change *change);
 /* The controlling owner of the object before and after, if it is of KIND. */
-void controller_add_owner(struct controller *c, const struct informer_change *change, struct str kind);
+void controller_add_owner(struct controller *c, enum resource r, const struct informer_change *change,
+                          struct str kind);
 
 /* controllers_new() with some of the types, for tests of one. */
 struct controllers *controllers_new_selected(const struct controllers_config *config,

@@ -6,8 +6,8 @@
 #include "controllers/controller.h"
 
 static const struct controller_type *const ALL_TYPES[] = {
-    &endpointslice_controller, &endpoints_controller,  &mirroring_controller,
-    &replicaset_controller,    &deployment_controller,
+    &endpointslice_controller, &endpoints_controller, &mirroring_controller, &replicaset_controller,
+    &deployment_controller,    &namespace_controller, &garbage_controller,   &servicecidr_controller,
 };
 
 /* One subscription of one controller to one cache. */
@@ -28,7 +28,7 @@ struct controllers {
 static void on_changed(void *user, struct informer *cache, const struct informer_change *change)
 {
     const struct subscription *s = user;
-    s->watch->changed(s->controller, change);
+    s->watch->changed(s->controller, s->watch->resource, change);
 }
 
 /* Keys gather while the caches fill; the work begins when all of them know everything. */
@@ -140,7 +140,7 @@ bool controllers_are_idle(const struct controllers *c)
     return c->started;
 }
 
-void controller_add_itself(struct controller *c, const struct informer_change *change)
+void controller_add_itself(struct controller *c, enum resource r, const struct informer_change *change)
 {
     reconciler_add(&c->reconciler, (change->after ? change->after : change->before)->key);
 }
@@ -153,7 +153,8 @@ static void add_owner(struct controller *c, const struct json *object, struct st
                             json_string_at(ref, "name"));
 }
 
-void controller_add_owner(struct controller *c, const struct informer_change *change, struct str kind)
+void controller_add_owner(struct controller *c, enum resource r, const struct informer_change *change,
+                          struct str kind)
 {
     add_owner(c, change->object, kind);
     if (change->old_object != change->object)

@@ -129,7 +129,7 @@ static void sync_deployment(struct controller *c, struct sync *s)
 }
 
 /* A Recreate rollout waits for the last old pod. */
-static void pod_changed(struct controller *c, const struct informer_change *change)
+static void pod_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
     _cleanup_(arena_done) struct arena a = {0};
     const struct json *ref = owner_controller(change->object);
@@ -145,10 +145,10 @@ static void pod_changed(struct controller *c, const struct informer_change *chan
 }
 
 /* A set without an owner may be what a Deployment is looking for. */
-static void set_changed(struct controller *c, const struct informer_change *change)
+static void set_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
     _cleanup_(arena_done) struct arena a = {0};
-    controller_add_owner(c, change, STR("Deployment"));
+    controller_add_owner(c, r, change, STR("Deployment"));
     if (!change->after || owner_controller(change->object) || value_is_leaving(change->object))
         return;
     const struct map *all = informer_items(env_cache(c->env, DEPLOYMENTS));

@@ -282,7 +282,7 @@ static void sync_service(struct controller *c, struct sync *s)
     array_done(&ports);
 }
 
-static void pod_changed(struct controller *c, const struct informer_change *change)
+static void pod_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
     if (change->before && change->after && !pod_endpoints_differ(change->old_object, change->object))
         return;
@@ -292,7 +292,7 @@ static void pod_changed(struct controller *c, const struct informer_change *chan
 }
 
 /* Endpoints without a Service are somebody's preparation for one; only those of a Service matter. */
-static void endpoints_changed(struct controller *c, const struct informer_change *change)
+static void endpoints_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
     struct str key = (change->after ? change->after : change->before)->key;
     bool ours = str_eq(value_label(change->object, MANAGED_BY_LABEL), STR(MANAGED_BY));

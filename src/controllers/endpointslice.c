@@ -248,7 +248,7 @@ static void sync_service(struct controller *c, struct sync *s)
     array_done(&plan.changes);
 }
 
-static void pod_changed(struct controller *c, const struct informer_change *change)
+static void pod_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
     if (change->before && change->after && !pod_endpoints_differ(change->old_object, change->object))
         return;
@@ -257,7 +257,7 @@ static void pod_changed(struct controller *c, const struct informer_change *chan
         services_add_selecting(c, change->old_object);
 }
 
-static void slice_changed(struct controller *c, const struct informer_change *change)
+static void slice_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
     if (str_eq(value_label(change->object, SLICE_LABEL_MANAGED_BY), STR(MANAGED_BY)))
         reconciler_add_name(&c->reconciler, json_string_at(change->object, "metadata", "namespace"),
@@ -268,7 +268,7 @@ static void slice_changed(struct controller *c, const struct informer_change *ch
 }
 
 /* Nodes matter by their existence and their zone, and, for hints, by readiness and size. */
-static void node_changed(struct controller *c, const struct informer_change *change)
+static void node_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
     if (change->before && change->after && !hints_node_differs(change->old_object, change->object))
         return;

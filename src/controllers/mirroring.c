@@ -206,7 +206,7 @@ static void add_of_slice(struct controller *c, const struct json *slice)
                             value_label(slice, SLICE_LABEL_SERVICE));
 }
 
-static void slice_changed(struct controller *c, const struct informer_change *change)
+static void slice_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
     add_of_slice(c, change->object);
     if (change->old_object != change->object)

@@ -288,10 +288,10 @@ static void sync_set(struct controller *c, struct sync *s)
 }
 
 /* A pod without an owner may be what a set is looking for. */
-static void pod_changed(struct controller *c, const struct informer_change *change)
+static void pod_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
     _cleanup_(arena_done) struct arena a = {0};
-    controller_add_owner(c, change, STR("ReplicaSet"));
+    controller_add_owner(c, r, change, STR("ReplicaSet"));
     if (!change->after || owner_controller(change->object) || value_is_leaving(change->object))
         return;
     const struct map *sets = informer_items(env_cache(c->env, REPLICA_SETS));
