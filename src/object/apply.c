@@ -2,6 +2,7 @@
 #include "object/apply.h"
 
 #include "object/decode.h"
+#include "object/defaults.h"
 #include "object/managed-fields.h"
 #include "object/meta.h"
 #include "object/ownership.h"
@@ -271,18 +272,27 @@ static struct status *check_config(const struct apply_options *o, struct json *c
     return NULL;
 }
 
+/* The fields of entries FROM up to TO but for MINE. Halves are joined so that big sets are copied a few
+ * times, not once for each entry. */
+static const struct field_set *owned_by_others(struct arena *a, const struct managed_fields *m,
+                                               const struct managed_entry *mine, size_t from, size_t to)
+{
+    if (to - from < 2)
+        return from == to || &m->v[from] == mine ? NULL : m->v[from].fields;
+    size_t middle = from + (to - from) / 2;
+    return field_set_union(a, owned_by_others(a, m, mine, from, middle),
+                           owned_by_others(a, m, mine, middle, to));
+}
+
 /* Removes what the manager applied before, applies no longer, and nobody else owns. */
 static void prune(const struct apply_options *o, struct json *merged, const struct managed_fields *m,
                   const struct managed_entry *mine, const struct field_set *applied)
 {
     struct arena *a = o->arena;
     struct ownership_shape shape = ownership_root(o->resource->type);
-    const struct field_set *owned = applied;
     if (!mine)
         return;
-    for (size_t i = 0; i < m->n; i++)
-        if (&m->v[i] != mine)
-            owned = field_set_union(a, owned, m->v[i].fields);
+    const struct field_set *owned = field_set_union(a, applied, owned_by_others(a, m, mine, 0, m->n));
     ownership_remove(a, shape, merged,
                      field_set_subtract(a, ownership_with_parents(a, shape, mine->fields),
                                         ownership_with_parents(a, shape, owned)));
@@ -341,6 +351,8 @@ struct status *apply_config(const struct apply_options *o, const struct json *li
     merged = json_copy(a, old);
     ownership_merge(a, shape, merged, config);
     prune(o, merged, m, mine, applied);
+    defaults_apply(a, o->resource->type,
+                   merged); /* LIVE has them too: inside atomic values they would look like changes */
     struct ownership_change change;
     compare(o, old, merged, &change);
     refusal = o->force == APPLY_FORCE ? NULL : find_conflicts(o, m, &change, mine, old);

@@ -1,6 +1,8 @@
 /* Rules of metadata and label selectors. */
 #include "object/validate.h"
 
+#include "base/map.h"
+
 void validate_labels(struct field_errors *e, const struct field_path *path, const struct json *labels)
 {
     json_foreach (labels, m) {
@@ -140,6 +142,24 @@ void validate_meta(struct field_errors *e, const struct json *meta, const struct
     validate_managed_fields(e, FIELD(path, "managedFields"), json_getz(meta, "managedFields"));
 }
 
+/* A map, since a hostile object may have a hundred thousand of them. */
+static void validate_no_new_finalizers(struct field_errors *e, const struct field_path *path,
+                                       const struct json *now, const struct json *had)
+{
+    struct map old = {0};
+    json_foreach (had, f)
+        map_put(&old, json_str(f), f);
+    json_foreach (now, f) {
+        if (!map_has(&old, json_str(f)))
+            field_forbidden(
+                e, path,
+                "no new finalizers can be added if the object is being deleted, found new finalizers "
+                "[]string{\"%.*s\"}",
+                STR_ARG(json_str(f)));
+    }
+    map_done(&old, NULL);
+}
+
 void validate_meta_update(struct field_errors *e, const struct json *meta, const struct json *old)
 {
     static const struct str fixed[] = {STR_INIT("name"),
@@ -149,17 +169,9 @@ void validate_meta_update(struct field_errors *e, const struct json *meta, const
                                        STR_INIT("deletionTimestamp"),
                                        STR_INIT("deletionGracePeriodSeconds")};
     const struct field_path *path = FIELD(NULL, "metadata");
-    if (json_getz(old, "deletionTimestamp")) {
-        const struct json *had = json_getz(old, "finalizers");
-        json_foreach (json_getz(meta, "finalizers"), f) {
-            if (!has_string(had, json_str(f)))
-                field_forbidden(
-                    e, FIELD(path, "finalizers"),
-                    "no new finalizers can be added if the object is being deleted, found new finalizers "
-                    "[]string{\"%.*s\"}",
-                    STR_ARG(json_str(f)));
-        }
-    }
+    if (json_getz(old, "deletionTimestamp"))
+        validate_no_new_finalizers(e, FIELD(path, "finalizers"), json_getz(meta, "finalizers"),
+                                   json_getz(old, "finalizers"));
     if (!json_string_at(meta, "resourceVersion").len)
         field_invalid_str(e, FIELD(path, "resourceVersion"), STR(""), "must be specified for an update");
     const struct json *generation = json_getz(meta, "generation");
