@@ -37,7 +37,7 @@ struct raw {
         struct monotime start_ = clock_mono();                                                               \
         while (!(condition)) {                                                                               \
             loop_step((w)->loop, 20);                                                                        \
-            if (monotime_since_ms(clock_mono(), start_) > 4000)                                             \
+            if (monotime_since_ms(clock_mono(), start_) > 10000)                                             \
                 fail_msg("waited in vain for: %s", #condition);                                              \
         }                                                                                                    \
     } while (0)

@@ -206,6 +206,10 @@ static void on_conn_task(struct task *task, void *user)
 static void on_opened(void *user)
 {
     struct server_conn *conn = user;
+    if (conn->server->draining) {
+        server_conn_close(conn);
+        return;
+    }
     conn->since = loop_now(conn->server->config.loop);
     if (conn->stream.ssl) {
         tls_client_identity_get(conn->stream.ssl, &conn->identity);
