@@ -52,22 +52,41 @@ struct str env_api_version(enum resource r, struct arena *a)
     return arena_format(a, "%.*s/%.*s", STR_ARG(x->group), STR_ARG(x->version));
 }
 
-/* Services are found from a pod's labels, so each is filed under one pair of its selector: a service that
- * selects a pod has that pair among the pod's labels. */
-static void index_service_selector(const struct json *service, struct informer_index_keys *out)
+/* The plain pairs of a selector: a Service's is a map, others have matchLabels. */
+static const struct json *selector_pairs(const struct json *object)
 {
-    const struct json *selector = json_path(service, "spec", "selector", NULL);
-    if (!json_is(selector, JSON_OBJECT) || !selector->first)
-        return;
-    const struct json *pair = selector->first;
-    struct str ns = json_string_at(service, "metadata", "namespace"), value = json_str(pair);
-    informer_index_add(
-        out, arena_format(out->arena, "%.*s/%.*s=%.*s", STR_ARG(ns), STR_ARG(pair->key), STR_ARG(value)));
+    const struct json *selector = json_path(object, "spec", "selector", NULL);
+    const struct json *match = json_getz(selector, "matchLabels");
+    return json_is(match, JSON_OBJECT) ? match : selector;
 }
 
+/* Services and replica sets are found from a pod's labels, so each is filed under one pair of its selector:
+ * whatever it selects has that pair among its labels. */
+static void index_selector(const struct json *object, struct informer_index_keys *out)
+{
+    const struct json *pairs = selector_pairs(object);
+    struct str ns = json_string_at(object, "metadata", "namespace"), value;
+    if (!json_is(pairs, JSON_OBJECT))
+        return;
+    if (!json_is(pairs->first, JSON_STRING)) {
+        informer_index_add(
+            out, arena_format(out->arena, "%.*s/*", STR_ARG(ns))); /* only expressions, or nothing */
+        return;
+    }
+    value = json_str(pairs->first);
+    informer_index_add(out, arena_format(out->arena, "%.*s/%.*s=%.*s", STR_ARG(ns),
+                                         STR_ARG(pairs->first->key), STR_ARG(value)));
+}
+
+static void index_nothing(const struct json *object, struct informer_index_keys *out) {}
+
+static informer_index_fn *const INDEXES_OF[N_RESOURCES][3] = {
+    [PODS] = {informer_index_owners, informer_index_labels, index_nothing},
+    [SERVICES] = {informer_index_owners, index_nothing, index_selector},
+    [ENDPOINT_SLICES] = {informer_index_owners, informer_index_labels, index_nothing},
+    [REPLICA_SETS] = {informer_index_owners, informer_index_labels, index_selector},
+};
 static informer_index_fn *const OWNERS_ONLY[] = {informer_index_owners};
-static informer_index_fn *const OWNERS_AND_LABELS[] = {informer_index_owners, informer_index_labels};
-static informer_index_fn *const OWNERS_AND_SELECTOR[] = {informer_index_owners, index_service_selector};
 
 /* Of these only the garbage collector wants to know that they exist and who owns them. */
 static void keep_metadata_only(struct json *object, struct arena *a)
@@ -89,15 +108,12 @@ void env_init_caches(struct env *env)
                                          .resource = &env_resources[r],
                                          .indexes = OWNERS_ONLY,
                                          .n_indexes = 1};
-        if (r == PODS || r == REPLICA_SETS || r == ENDPOINT_SLICES) {
-            config.indexes = OWNERS_AND_LABELS;
-            config.n_indexes = 2;
-        } else if (r == SERVICES) {
-            config.indexes = OWNERS_AND_SELECTOR;
-            config.n_indexes = 2;
-        } else if (r >= CONFIG_MAPS) {
-            config.reduce = keep_metadata_only;
+        if (INDEXES_OF[r][0]) {
+            config.indexes = INDEXES_OF[r];
+            config.n_indexes = ARRAY_LEN(INDEXES_OF[r]);
         }
+        if (r >= CONFIG_MAPS)
+            config.reduce = keep_metadata_only;
         env->caches[r] = informer_new(&config);
     }
 }
@@ -190,4 +206,36 @@ struct objects env_selected(const struct env *env, enum resource r, struct str n
             chosen.v[chosen.n++] = candidates.v[i];
     }
     return chosen;
+}
+
+static bool selects(const struct informer_item *item, const struct json *labels)
+{
+    _cleanup_(arena_done) struct arena a = {0};
+    struct label_selector compiled = {.nothing = true};
+    const struct json *selector = json_path(informer_item_parse(item, &a), "spec", "selector", NULL);
+    if (json_getz(selector, "matchLabels") && json_is(json_getz(selector, "matchLabels"), JSON_OBJECT))
+        (void)label_selector_from_object(&a, selector, &compiled, NULL); /* a broken one selects nothing */
+    else
+        label_selector_from_map(&a, selector, &compiled);
+    return label_selector_matches(&compiled, labels);
+}
+
+void env_find_selecting(const struct env *env, enum resource r, const struct json *object,
+                        void (*found)(void *user, struct str key), void *user)
+{
+    _cleanup_(arena_done) struct arena a = {0};
+    struct informer_index_keys keys = {.arena = &a};
+    if (!object)
+        return;
+    informer_index_labels(object, &keys);
+    informer_index_add(&keys,
+                       arena_format(&a, "%.*s/*", STR_ARG(json_string_at(object, "metadata", "namespace"))));
+    array_foreach (&keys.keys, key) {
+        struct informer_bucket bucket = informer_find_indexed(env->caches[r], INDEX_SELECTOR, *key);
+        for (size_t i = 0; i < bucket.n; i++) {
+            if (selects(bucket.v[i], json_path(object, "metadata", "labels", NULL)))
+                found(user, bucket.v[i]->key);
+        }
+    }
+    array_done(&keys.keys);
 }

@@ -33,11 +33,12 @@ enum resource_scope { SCOPE_NAMESPACE, SCOPE_CLUSTER };
 extern const struct client_resource env_resources[N_RESOURCES];
 extern const enum resource_scope env_scopes[N_RESOURCES];
 
-/* The indexes of every cache. */
+/* The indexes of every cache; those that a resource does not need are empty. */
 enum env_index {
-    INDEX_OWNERS, /* owner uid */
-    INDEX_LABELS, /* "NAMESPACE/KEY=VALUE": pods, replica sets, slices; of services: one pair of the selector
-                   */
+    INDEX_OWNERS,   /* owner uid */
+    INDEX_LABELS,   /* "NAMESPACE/KEY=VALUE": of pods, replica sets, slices */
+    INDEX_SELECTOR, /* the same form: one pair of the selector of a service or replica set; see
+                       env_find_selecting() */
 };
 
 struct env {
@@ -81,5 +82,9 @@ struct objects env_with_label(const struct env *env, enum resource r, struct str
 enum selector_form { SELECTOR_OBJECT, SELECTOR_MAP };
 struct objects env_selected(const struct env *env, enum resource r, struct str namespace,
                             const struct json *selector, enum selector_form form, struct arena *a);
+/* Calls FOUND with the key of each object of R whose selector matches LABELS (of an object in NAMESPACE). A
+ * selector of expressions only is looked at for every object of its namespace. */
+void env_find_selecting(const struct env *env, enum resource r, const struct json *object,
+                        void (*found)(void *user, struct str key), void *user);
 /* Objects of R with an owner reference to UID. */
 struct objects env_owned(const struct env *env, enum resource r, struct str uid, struct arena *a);

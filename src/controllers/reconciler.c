@@ -87,6 +87,8 @@ static void finish(struct sync *s)
     if (expects_anything(s->expected)) {
         s->expected->until = monotime_add_ms(loop_now(r->env->loop), EXPECT_MAX_MS);
         free_expectation(map_put(&r->expectations, s->key, TAKE(s->expected)));
+        /* What was made may be gone again before any cache shows it: then no change brings us back. */
+        sync_again(s, EXPECT_POLL_MS);
     }
     if (s->again_ms >= 0)
         workqueue_add_after(r->queue, s->key, s->again_ms);
@@ -196,7 +198,7 @@ static void on_answer(void *user, const struct client_result *result)
 {
     struct pending *p = user;
     struct sync *s = p->sync;
-    bool excused = p->deletes && (result->code == CLIENT_NOT_FOUND || result->code == CLIENT_CONFLICT);
+    bool excused = p->deletes && result->code == CLIENT_NOT_FOUND;
 
     if (p->done && p->done(s, p->user, result))
         excused = true;

@@ -71,8 +71,7 @@ struct sync_write {
     void *user;
 };
 
-/* Issues a write. A deletion of what is gone already, and a conflict in a precondition of one, is no failure.
- */
+/* Issues a write. A deletion of what is gone already is no failure. */
 void sync_write(struct sync *s, const struct sync_write *write);
 
 /* A read of the live object, for decisions that must not rest on a cache. DONE is called with the answer. */

@@ -287,25 +287,18 @@ static void sync_set(struct controller *c, struct sync *s)
     update_status(s, set, active, !busy);
 }
 
+static void add_key(void *user, struct str key)
+{
+    struct controller *c = user;
+    reconciler_add(&c->reconciler, key);
+}
+
 /* A pod without an owner may be what a set is looking for. */
 static void pod_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
-    _cleanup_(arena_done) struct arena a = {0};
     controller_add_owner(c, r, change, STR("ReplicaSet"));
-    if (!change->after || owner_controller(change->object) || value_is_leaving(change->object))
-        return;
-    const struct map *sets = informer_items(env_cache(c->env, REPLICA_SETS));
-    map_foreach (sets, e) {
-        const struct informer_item *item = e->value;
-        struct label_selector selector = {.nothing = true};
-        if (!str_eq(item->namespace, change->after->namespace))
-            continue;
-        const struct json *set = informer_item_parse(item, &a);
-        (void)label_selector_from_object(&a, json_path(set, "spec", "selector", NULL), &selector,
-                                         NULL); /* then nothing */
-        if (label_selector_matches(&selector, json_path(change->object, "metadata", "labels", NULL)))
-            reconciler_add(&c->reconciler, item->key);
-    }
+    if (change->after && !owner_controller(change->object) && !value_is_leaving(change->object))
+        env_find_selecting(c->env, REPLICA_SETS, change->object, add_key, c);
 }
 
 static const struct controller_watch WATCHES[] = {

@@ -146,11 +146,26 @@ static void count_collision(struct sync *s, struct rollout *r)
                                        .subresource = STR("status")});
 }
 
+/* The set of that name may be ours, made by a try whose answer or event has not reached us. */
+static bool on_existing(struct sync *s, void *user, const struct client_result *result)
+{
+    struct rollout *r = user;
+    if (result->code)
+        return result->code == CLIENT_NOT_FOUND;
+    bool ours = owner_is_controller(result->object, value_uid(r->deployment)) &&
+                value_same(template_without_hash(result->object, s->arena),
+                           template_without_hash(r->deployment, s->arena));
+    if (!ours)
+        count_collision(s, r); /* another template with this hash: the next try has another name */
+    return false;
+}
+
 static bool on_created(struct sync *s, void *user, const struct client_result *result)
 {
     struct rollout *r = user;
     if (result->code == CLIENT_EXISTS) {
-        count_collision(s, r); /* another template with this hash: the next try has another name */
+        sync_read(s, REPLICA_SETS, s->namespace, r->new_name, on_existing, r);
+        sync_fail(s); /* either way it is for the next look */
         return true;
     }
     if (result->code) {

@@ -61,13 +61,13 @@ static void run(void **state, const char *text)
 static void test_a_service_gets_its_endpoints(void **state)
 {
     run(state, "POST " SERVICES " {'metadata':{'name':'web'},'spec':{'selector':{'app':'web'},'ports':[{'"
-                                "port':80,'targetPort':8080}]}}\n"
+               "port':80,'targetPort':8080}]}}\n"
                "201\n"
                "advance 100\n"
                "GET " SLICES OF_WEB "\n"
                "200 items.#=1 items.0.addressType=IPv4 items.0.endpoints.#=0\n"
                "POST " PODS " {'metadata':{'name':'p1','labels':{'app':'web'}},'spec':{'containers':[{'name':"
-                            "'c','image':'i'}]}}\n"
+               "'c','image':'i'}]}}\n"
                "201\n" MERGE "PATCH " PODS
                "/p1/status {'status':{'phase':'Running','podIP':'10.1.0.1','podIPs':[{'ip':'10.1.0.1'}],"
                "'conditions':[{'type':'Ready','status':'True'}]}}\n"

@@ -1,7 +1,5 @@
 #include "controllers/services.h"
 
-#include "object/selector.h"
-
 bool services_has_selector(const struct json *service)
 {
     const struct json *selector = json_path(service, "spec", "selector", NULL);
@@ -35,29 +33,13 @@ size_t services_families(const struct json *service, enum ip_family ret[static 2
     return 1;
 }
 
-static void add_if_selecting(struct controller *c, const struct informer_item *item,
-                             const struct json *labels)
+static void add_key(void *user, struct str key)
 {
-    _cleanup_(arena_done) struct arena a = {0};
-    struct label_selector selector;
-    const struct json *service = informer_item_parse(item, &a);
-    label_selector_from_map(&a, json_path(service, "spec", "selector", NULL), &selector);
-    if (label_selector_matches(&selector, labels))
-        reconciler_add(&c->reconciler, item->key);
+    struct controller *c = user;
+    reconciler_add(&c->reconciler, key);
 }
 
 void services_add_selecting(struct controller *c, const struct json *pod)
 {
-    _cleanup_(arena_done) struct arena a = {0};
-    struct informer_index_keys keys = {.arena = &a};
-    if (!pod)
-        return;
-    informer_index_labels(pod, &keys);
-    array_foreach (&keys.keys, key) {
-        struct informer_bucket bucket =
-            informer_find_indexed(env_cache(c->env, SERVICES), INDEX_LABELS, *key);
-        for (size_t i = 0; i < bucket.n; i++)
-            add_if_selecting(c, bucket.v[i], json_path(pod, "metadata", "labels", NULL));
-    }
-    array_done(&keys.keys);
+    env_find_selecting(c->env, SERVICES, pod, add_key, c);
 }

@@ -22,6 +22,9 @@ struct http_call {
     int cut_error;
 };
 
+#define EXPIRED_EVENT                                                                                        \
+    "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}}\n"
+
 struct event {
     uint64_t rv;
     const char *type;
@@ -518,10 +521,6 @@ static void start_watch(struct http_call *call, const struct target *t, struct s
     (void)query_value(t->query, "resourceVersion", &rv);
     if (str_to_uint64(strbuf_str(&rv), &call->sent) < 0)
         call->sent = 0;
-    if (call->sent < api->compacted)
-        strbuf_addz(
-            out,
-            "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}}\n");
 }
 
 static void feed_watch(struct http_call *call, struct strbuf *out)
@@ -531,6 +530,11 @@ static void feed_watch(struct http_call *call, struct strbuf *out)
     strbuf_truncate(&call->raw, 0);
     if (api->hold)
         return;
+    if (call->sent < api->compacted) {
+        strbuf_addz(out, EXPIRED_EVENT);
+        call->sent = api->rv;
+        return;
+    }
     array_foreach (&api->history, e) {
         if (e->rv <= call->sent)
             continue;

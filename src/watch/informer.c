@@ -12,7 +12,8 @@
 #define WATCH_GRACE_MS     30000
 #define INITIAL_EVENTS_MS  15000 /* of silence, before the end of the initial events is given up */
 #define SHORT_WATCH_MS     1000
-#define MAX_BROKEN_WATCHES 3 /* in a row; then what the server sends is not worth resuming */
+#define HEALTHY_WATCH_MS   60000 /* a watch that lived so long was no failure: earlier ones are forgotten */
+#define MAX_BROKEN_WATCHES 3     /* in a row; then what the server sends is not worth resuming */
 #define DEFAULT_PAGE       500
 #define DEFAULT_MAX_BYTES  ((size_t)1 << 30)
 
@@ -342,6 +343,8 @@ static void on_stream_end(void *user, const struct client_result *r)
             list_failed(c, r->code ? client_outcome_name(r->code) : "it ended early", r->retry_after_ms);
         return;
     }
+    if (monotime_since_ms(loop_now(c->config.loop), c->opened) >= HEALTHY_WATCH_MS)
+        c->backoff_ms = 0;
     if (r->code == 0) {
         watch_ended_cleanly(c);
         return;
