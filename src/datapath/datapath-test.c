@@ -177,6 +177,13 @@ static void test_names(void **unused)
     assert_int_equal(datapath_supported("fake", &options, &err), 0);
     assert_int_equal(datapath_supported("nonsense", &options, &err), -ENOENT);
     assert_non_null(strstr(err.text, "nonsense"));
+    struct datapath *dp;
+    options.variant = "odd";
+    assert_int_equal(datapath_open("iptables", &options, &dp, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "\"odd\""));
+    options.variant = NULL;
+    options.masquerade_bit = 32;
+    assert_int_equal(datapath_open("iptables", &options, &dp, &err), -EINVAL);
 }
 
 RUN_TESTS(cmocka_unit_test(test_apply), cmocka_unit_test(test_failure_is_repeated_in_full),

@@ -13,6 +13,7 @@ struct entry {
     ARRAY_OF(struct service_port *) ports;   /* the result, sorted */
     struct health_check health;              /* port 0: none */
     bool dirty;
+    bool listed; /* in the sorted list of decide, or about to be */
 };
 
 struct decide {
@@ -22,8 +23,9 @@ struct decide {
     struct claims claims; /* owners are entries */
     struct map slices;    /* "ns/slice name" -> endpointslice, owned by its entry */
     ARRAY_OF(struct entry *) dirty;
-    ARRAY_OF(struct entry *) sorted; /* entries with results, in the state's order */
-    bool sorted_is_stale;            /* an entry got its first result or lost its last */
+    ARRAY_OF(struct entry *) sorted;   /* entries with results, in the state's order */
+    ARRAY_OF(struct entry *) arriving; /* those with a first result, not in SORTED yet */
+    bool some_left;                    /* SORTED has entries without results */
     bool settings_dirty;
     struct forwarding_state *state; /* the last result, or NULL */
 };
@@ -65,6 +67,7 @@ void decide_free(struct decide *d)
     map_done(&d->entries, entry_free);
     array_done(&d->dirty);
     array_done(&d->sorted);
+    array_done(&d->arriving);
     node_free(d->node);
     free(d);
 }
@@ -342,10 +345,12 @@ static void recompute(struct decide *d, struct entry *e, const struct forwarding
         e->health.n_local[0] = decide_local_ready(&in, IP_V4);
         e->health.n_local[1] = decide_local_ready(&in, IP_V6);
     }
-    if (!ports.n != !e->ports.n)
-        d->sorted_is_stale = true;
     entry_drop_ports(e);
     memcpy(&e->ports, &ports, sizeof ports);
+    if (ports.n && !e->listed)
+        *array_push(&d->arriving) = e;
+    d->some_left = d->some_left || (!ports.n && e->listed);
+    e->listed = ports.n > 0;
 }
 
 static int cmp_entries(const void *a, const void *b)
@@ -355,16 +360,24 @@ static int cmp_entries(const void *a, const void *b)
     return r ? r : str_cmp(p->name, q->name);
 }
 
+/* Brings the sorted list up to date: a few come and go, so those are sorted and merged in, not all. */
 static void sort_entries(struct decide *d)
 {
-    d->sorted.n = 0;
-    map_foreach (&d->entries, it) {
-        struct entry *e = it->value;
-        if (e->ports.n)
-            *array_push(&d->sorted) = e;
+    size_t n = 0;
+    for (size_t i = 0; d->some_left && i < d->sorted.n; i++)
+        if (d->sorted.v[i]->listed)
+            d->sorted.v[n++] = d->sorted.v[i];
+    d->sorted.n = d->some_left ? n : d->sorted.n;
+    d->some_left = false;
+    array_sort(&d->arriving, cmp_entries);
+    size_t old = d->sorted.n, fresh = d->arriving.n;
+    for (size_t i = 0; i < fresh; i++)
+        *array_push(&d->sorted) = NULL;
+    for (size_t to = d->sorted.n; fresh > 0;) { /* from the back, so that nothing is overwritten */
+        bool take_old = old > 0 && cmp_entries(&d->sorted.v[old - 1], &d->arriving.v[fresh - 1]) > 0;
+        d->sorted.v[--to] = take_old ? d->sorted.v[--old] : d->arriving.v[--fresh];
     }
-    array_sort(&d->sorted, cmp_entries);
-    d->sorted_is_stale = false;
+    d->arriving.n = 0;
 }
 
 static void add_health_check(struct forwarding_state *s, const struct health_check *h)
@@ -418,8 +431,7 @@ struct forwarding_state *decide_run(struct decide *d, struct omissions *omission
         (*e)->dirty = false;
         recompute(d, *e, &settings, omissions);
     }
-    if (d->sorted_is_stale)
-        sort_entries(d);
+    sort_entries(d);
     array_foreach (&d->dirty, e) {
         if (!(*e)->service && !(*e)->slices.n)
             forget(d, *e);

@@ -1,7 +1,9 @@
 """What only the iptables provider has: rules that others see, programs that fail."""
+import json
 import socket
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -169,6 +171,21 @@ def test_localhost_node_ports(lab):
         frame_to_loopback(lab)
         assert heard() == "nothing"
         listener.stdin.close()
+
+
+def test_killed_in_the_middle(lab):
+    """kill -9 at any moment leaves nothing that the next start does not put right."""
+    worlds = [three(4), three(4)[:1] + [endpoints("a", 4, "b2")]]
+    for i in range(6):
+        lab.driver.process.stdin.write(json.dumps({"apply": world(worlds[i % 2])}) + "\n")
+        lab.driver.process.stdin.flush()
+        time.sleep(0.01 * i)  # a different moment each time, not a wait for anything
+        lab.driver.process.kill()
+        lab.driver.process.wait()
+        lab.start_driver()
+        lab.driver.ask("apply", world(worlds[(i + 1) % 2]))
+        assert lab.driver.ask("repair") == 0
+        assert lab.tcp("client", vip(1, 4), 80).outcome == "ok"
 
 
 def test_cleanup_removes_everything(lab, family):
