@@ -68,6 +68,7 @@ struct json *cache_view_old(struct cache_view *v); /* NULL if there was none */
 struct cache_listener {
     struct list node;
     void (*event)(struct cache_listener *l, struct cache_view *view);
+    void *owner; /* whatever the listener likes */
 };
 
 /* VALUE with metadata.resourceVersion set to REVISION. Errors: -EINVAL if it is no JSON object. */

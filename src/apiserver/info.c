@@ -98,8 +98,3 @@ void info_handle_discovery(struct request *r)
 {
     request_reply_status(r, status_no_route(&r->arena));
 }
-
-void info_handle_openapi(struct request *r)
-{
-    request_reply_status(r, status_no_route(&r->arena));
-}

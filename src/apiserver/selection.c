@@ -15,7 +15,7 @@ static struct status *parse_selectors(struct request *r, struct selection *s)
     struct str labels = query_get(&r->query, STR("labelSelector"));
     struct str fields = query_get(&r->query, STR("fieldSelector"));
     if (labels.len && label_selector_parse(&r->arena, labels, &s->labels, &err) < 0)
-        return status_bad_request(&r->arena, "unable to parse requirement: %s", err.text);
+        return status_bad_request(&r->arena, "%s", err.text);
     if (!fields.len)
         return NULL;
     if (field_selector_parse(&r->arena, fields, &s->fields, &err) < 0 ||

@@ -9,7 +9,7 @@
 #include "store/memory/memory.h"
 #include "wire/json.h"
 
-#define MAX_STREAMS 16
+#define MAX_STREAMS 64
 #define STEP_MS     20
 
 /* One answer on its way; a watch keeps its own. */
@@ -109,7 +109,6 @@ static void send_request(struct script *s, struct stream *t, struct str method, 
     request.n_headers = s->headers.n;
     t->call = http_send(s->transport, &request, &handler, t);
     array_done(&s->headers);
-    loop_script_advance(s->server->loop, STEP_MS);
 }
 
 /* Checks. */
@@ -249,12 +248,8 @@ static struct json *parse(struct script *s, struct str text)
     return json_parse(&s->arena, arena_str(&s->arena, text), NULL, &doc, NULL) < 0 ? NULL : doc;
 }
 
-static void check_answer(struct script *s, int code, struct str checks)
+static void check_answer(struct script *s, struct stream *t, int code, struct str checks)
 {
-    struct stream *t = &s->answer;
-    if (!s->owes_check)
-        die(s, "no request was sent before");
-    s->owes_check = false;
     if (!t->has_ended)
         die(s, "no answer (%d so far): %.*s", t->status, STR_ARG(str_slice(strbuf_str(&t->body), 0, 500)));
     if (t->status != code)
@@ -275,7 +270,12 @@ static void check_event(struct script *s, struct stream *t, struct str rest)
 {
     struct str all = str_slice(strbuf_str(&t->body), t->taken, t->body.len), type;
     ptrdiff_t end = str_find_char(all, '\n');
+    int64_t code;
     (void)next_word(&rest, &type);
+    if (str_to_int64(type, &code) == 0) {
+        check_answer(s, t, (int)code, rest);
+        return;
+    }
     if (str_eq(type, STR("NOTHING")) || str_eq(type, STR("END"))) {
         if (end >= 0 || (str_eq(type, STR("END")) && !t->has_ended))
             die(s, "%s; next is %.*s", t->has_ended ? "ended" : "open", STR_ARG(str_slice(all, 0, 500)));
@@ -342,8 +342,22 @@ static void run_watch(struct script *s, struct str rest)
     struct stream *t = &s->streams[s->n_streams++];
     *t = (struct stream){.name = name};
     send_request(s, t, STR("GET"), target, STR(""));
+    loop_script_advance(s->server->loop, STEP_MS);
     if (t->status != 200)
         die(s, "status %d: %.*s", t->status, STR_ARG(strbuf_str(&t->body)));
+}
+
+static void run_send(struct script *s, struct str rest)
+{
+    struct str name, method, target;
+    if (s->n_streams == MAX_STREAMS)
+        die(s, "too many streams");
+    (void)next_word(&rest, &name);
+    (void)next_word(&rest, &method);
+    (void)next_word(&rest, &target);
+    struct stream *t = &s->streams[s->n_streams++];
+    *t = (struct stream){.name = name};
+    send_request(s, t, method, target, body_of(s, str_trim(rest)));
 }
 
 static void run_line(struct script *s, struct str line)
@@ -352,7 +366,10 @@ static void run_line(struct script *s, struct str line)
     int64_t code;
     (void)next_word(&rest, &word);
     if (str_to_int64(word, &code) == 0) {
-        check_answer(s, (int)code, rest);
+        if (!s->owes_check)
+            die(s, "no request was sent before");
+        s->owes_check = false;
+        check_answer(s, &s->answer, (int)code, rest);
         return;
     }
     if (word.p[word.len - 1] == ':') {
@@ -370,9 +387,14 @@ static void run_line(struct script *s, struct str line)
         run_watch(s, rest);
         return;
     }
+    if (str_eq(word, STR("send"))) {
+        run_send(s, rest);
+        return;
+    }
     stream_done(&s->answer);
     (void)next_word(&rest, &target);
     send_request(s, &s->answer, word, target, body_of(s, str_trim(rest)));
+    loop_script_advance(s->server->loop, STEP_MS);
     s->owes_check = true;
 }
 

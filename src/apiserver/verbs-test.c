@@ -228,6 +228,77 @@ static void test_status_and_spec_are_apart(void **state)
         "200 status.conditions.0.type=T\n");
 }
 
+static void test_events_in_both_groups(void **state)
+{
+    run("POST /api/v1/namespaces/default/events "
+        "{'metadata':{'name':'e'},'reason':'R','message':'m','count':2,"
+        "'involvedObject':{'kind':'Pod','namespace':'default','name':'p'}}\n"
+        "201 kind=Event apiVersion=v1 message=m\n"
+        "GET /apis/events.k8s.io/v1/namespaces/default/events/e\n"
+        "200 apiVersion=events.k8s.io/v1 note=m message=- regarding.name=p deprecatedCount=2 "
+        "involvedObject=-\n"
+        "GET /apis/events.k8s.io/v1/events\n"
+        "200 apiVersion=events.k8s.io/v1 kind=EventList items.0.regarding.kind=Pod\n"
+        "watch w /apis/events.k8s.io/v1/events?watch=1\n"
+        "w: ADDED apiVersion=events.k8s.io/v1 note=m\n"
+        "GET /api/v1/events?fieldSelector=involvedObject.name%3Dp,reason%21%3DX\n"
+        "200 items.#=1\n"
+        "header content-type: application/merge-patch+json\n"
+        "PATCH /apis/events.k8s.io/v1/namespaces/default/events/e {'note':'n'}\n"
+        "200 note=n apiVersion=events.k8s.io/v1\n"
+        "w: MODIFIED note=n\n"
+        "GET /api/v1/namespaces/default/events/e\n"
+        "200 message=n apiVersion=v1 note=-\n"
+        "POST /api/v1/namespaces/default/events "
+        "{'metadata':{'name':'f'},'involvedObject':{'namespace':'other'}}\n"
+        "422 details.causes.0.field=involvedObject.namespace message~\"does not match event.namespace\"\n"
+        "advance 3000000\n"
+        "header content-type: application/merge-patch+json\n"
+        "PATCH /api/v1/namespaces/default/events/e {'count':3}\n"
+        "200\n"
+        "advance 3000000\n"
+        "GET /api/v1/namespaces/default/events/e\n"
+        "200\n"
+        "advance 3600000\n"
+        "GET /api/v1/namespaces/default/events/e\n"
+        "404\n");
+}
+
+static void test_what_must_exist_comes_back(void **state)
+{
+    run("GET /apis/networking.k8s.io/v1/servicecidrs/kubernetes\n"
+        "200 spec.cidrs.0=10.96.0.0/16\n"
+        "GET /api/v1/namespaces/default/services/kubernetes\n"
+        "200 spec.clusterIP=10.96.0.1 spec.ports.0.port=443 spec.ports.0.targetPort=6443 metadata.uid:=uid\n"
+        "GET /api/v1/namespaces/default/endpoints/kubernetes\n"
+        "200 subsets.0.addresses.0.ip=192.0.2.1 subsets.0.ports.0.port=6443\n"
+        "GET /apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes\n"
+        "200 endpoints.0.addresses.0=192.0.2.1 addressType=IPv4\n"
+        "DELETE /api/v1/namespaces/default/services/kubernetes\n"
+        "200\n"
+        "DELETE /apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes\n"
+        "200\n"
+        "advance 1000\n"
+        "GET /api/v1/namespaces/default/services/kubernetes\n"
+        "200 spec.clusterIP=10.96.0.1\n"
+        "GET /apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes\n"
+        "200\n");
+}
+
+/* A server that comes up under another address says so. */
+static void test_endpoints_follow_the_address(void **state)
+{
+    struct script_server s;
+    script_server_open(&s, STR(""), NULL);
+    (void)ip_parse(STR("192.0.2.99"), &s.config.advertise_ip);
+    script_server_restart(&s);
+    script_run(&s, "GET /api/v1/namespaces/default/endpoints/kubernetes\n"
+                   "200 subsets.0.addresses.0.ip=192.0.2.99 subsets.0.addresses.#=1\n"
+                   "GET /apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes\n"
+                   "200 endpoints.0.addresses.0=192.0.2.99\n");
+    script_server_close(&s);
+}
+
 static void test_health_and_version(void **state)
 {
     run("as nobody\n"
@@ -256,4 +327,6 @@ RUN_TESTS(cmocka_unit_test(test_create_get_update_delete),
           cmocka_unit_test(test_dry_run_leaves_nothing), cmocka_unit_test(test_yaml),
           cmocka_unit_test(test_partial_metadata), cmocka_unit_test(test_immutable_map),
           cmocka_unit_test(test_namespaces), cmocka_unit_test(test_status_and_spec_are_apart),
-          cmocka_unit_test(test_health_and_version))
+          cmocka_unit_test(test_health_and_version), cmocka_unit_test(test_events_in_both_groups),
+          cmocka_unit_test(test_what_must_exist_comes_back),
+          cmocka_unit_test(test_endpoints_follow_the_address))

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "io/clock.h"
+#include "io/host.h"
 #include "io/http-client.h"
 #include "io/http-server.h"
 #include "io/tls-cert.h"
@@ -519,12 +521,12 @@ static void test_a_certificate_runs_out_while_connected(void **state)
     struct got g;
     struct tls_pem cert = {0};
     open_world(&w, TLS_H2);
-    make_cert(&w.ca, "brief", TLS_FOR_CLIENT, 1, &cert);
+    struct walltime end = in_s(2); /* certificates know whole seconds: this one lives for one to two */
+    make_cert(&w.ca, "brief", TLS_FOR_CLIENT, 2, &cert);
     new_client(&w, client_tls(&w, &w.ca, &cert, "127.0.0.1"), (struct http_client_config){0});
     call(&w, &g, "GET", "/x", STR_NONE);
     assert_string_equal(w.last_user.p, "brief/system:masters+two");
     got_done(&g);
-    struct walltime end = in_s(1);
     RUN_UNTIL(&w, clock_wall().ns > end.ns);
     call(&w, &g, "GET", "/x", STR_NONE);
     assert_int_equal(n_connections(&w), 1);
@@ -750,6 +752,30 @@ static void test_connection_limit(void **state)
     close_world(&w);
 }
 
+/* Descriptors run out: who came waits in the kernel and is served once there is room. */
+static void test_no_descriptors_left(void **state)
+{
+    static struct world w;
+    struct rlimit before, tight;
+    _cleanup_(strbuf_done) struct strbuf out = {0};
+    open_world(&w, PLAIN_H1);
+    int fd = raw_connect(&w);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    tight = before;
+    tight.rlim_cur = (rlim_t)fd + 1; /* none above this one */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    assert_int_equal(send(fd, "GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 47, MSG_NOSIGNAL),
+                     47);
+    for (int i = 0; i < 5; i++)
+        loop_step(w.loop, 5);
+    assert_int_equal(n_connections(&w), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    raw_read_all(&w, fd, &out);
+    assert_non_null(strstr(out.p, "GET /x "));
+    assert_true(host_raise_descriptor_limit() >= before.rlim_cur);
+    close_world(&w);
+}
+
 static void test_time_outs_of_the_client(void **state)
 {
     static struct world w;
@@ -762,6 +788,8 @@ static void test_time_outs_of_the_client(void **state)
         assert_true(g.failed);
         assert_non_null(strstr(g.err.text, "no answer from 127.0.0.1:"));
         RUN_UNTIL(&w, w.n_aborted == 1);
+        tls = w.way == PLAIN_H1 ? NULL : client_tls(&w, &w.ca, NULL, "127.0.0.1");
+        new_client(&w, tls, (struct http_client_config){0}); /* patient, for a busy machine */
         call(&w, &ok, "GET", "/x", STR_NONE);
         assert_int_equal(ok.status, 200);
         got_done(&ok);
@@ -826,5 +854,5 @@ RUN_TESTS(cmocka_unit_test(test_calls), cmocka_unit_test(test_big_bodies),
           cmocka_unit_test(test_server_certificates), cmocka_unit_test(test_port_in_use),
           cmocka_unit_test(test_raw_h1), cmocka_unit_test(test_raw_h1_refusals),
           cmocka_unit_test(test_time_outs_of_the_server), cmocka_unit_test(test_connection_limit),
-          cmocka_unit_test(test_time_outs_of_the_client), cmocka_unit_test(test_nobody_speaks),
-          cmocka_unit_test(test_stale_connection))
+          cmocka_unit_test(test_no_descriptors_left), cmocka_unit_test(test_time_outs_of_the_client),
+          cmocka_unit_test(test_nobody_speaks), cmocka_unit_test(test_stale_connection))

@@ -125,8 +125,9 @@ static void h2_write(struct http_exchange *ex, struct str bytes)
 static void h2_end(struct http_exchange *ex)
 {
     struct server_exchange *se = exchange_of(ex);
+    bool connected = se->conn;
     finish(se);
-    if (se->conn)
+    if (connected)
         resume(se);
 }
 

@@ -64,8 +64,12 @@ void server_exchange_abort(struct server_exchange *se)
 {
     detach(se);
     if (se->dispatched && !se->ended) {
-        if (!se->ex.on_abort)
-            return; /* the handler will end it, unaware; until then nothing it writes goes anywhere */
+        if (!se->ex.on_abort) { /* the handler will end it, unaware; until then nothing it writes goes
+                                   anywhere */
+            strbuf_done(&se->out);
+            se->out_at = 0;
+            return;
+        }
         se->ex.on_abort(&se->ex, se->ex.user);
     }
     server_exchange_free(se);
@@ -202,6 +206,10 @@ static void on_conn_task(struct task *task, void *user)
 static void on_opened(void *user)
 {
     struct server_conn *conn = user;
+    if (conn->server->draining) {
+        server_conn_close(conn);
+        return;
+    }
     conn->since = loop_now(conn->server->config.loop);
     if (conn->stream.ssl) {
         tls_client_identity_get(conn->stream.ssl, &conn->identity);

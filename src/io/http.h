@@ -51,7 +51,8 @@ struct http_exchange {
     const struct http_request *request; /* valid until the reply has ended */
     const struct http_peer *peer;
     struct arena *arena; /* freed when the exchange ends */
-    /* Set by the handler if it keeps the exchange: the client is gone, nothing may be written any more. */
+    /* Set by the handler if it keeps the exchange: the client is gone, nothing may be written any more. A handler
+     * that does not set it must still end its reply, which then goes nowhere. Not called from inside the handler. */
     void (*on_abort)(struct http_exchange *ex, void *user);
     /* Optional: what was queued has been sent (http_reply_queued() fell to zero). */
     void (*on_drained)(struct http_exchange *ex, void *user);
@@ -67,7 +68,8 @@ struct http_exchange_ops {
     size_t (*queued)(const struct http_exchange *ex);
 };
 
-/* A whole reply. Content-Length is added. */
+/* A whole reply. Content-Length is added; of hop-by-hop headers only "connection: close" means something: the
+ * connection ends after the reply. */
 void http_reply(struct http_exchange *ex, int status, const struct http_header *headers, size_t n_headers,
                 struct str body);
 

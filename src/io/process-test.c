@@ -1,6 +1,7 @@
 /* Children: input, output, exit codes, limits, time-outs. */
 #include <errno.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/test.h"
 #include "io/process.h"
@@ -112,6 +113,36 @@ static void test_missing_and_cancel(void **state)
     loop_free(loop);
 }
 
-RUN_TESTS(cmocka_unit_test(test_streams), cmocka_unit_test(test_big_input),
+static void test_run_sync(void **state)
+{
+    (void)state;
+    const char *argv[] = {"/bin/sh", "-c", "cat; echo bad >&2; exit 4", NULL};
+    struct process_options options = {.argv = argv, .input = STR("hello"), .max_output = 100};
+    struct process_result result = {0};
+    _cleanup_(strbuf_done) struct strbuf out = {0}, errors = {0};
+    assert_int_equal(process_run_sync(&options, &result, &out, &errors, NULL), 0);
+    assert_int_equal(result.exit_code, 4);
+    assert_string_equal(out.p, "hello");
+    assert_string_equal(errors.p, "bad\n");
+    argv[0] = "/no/such/program";
+    assert_int_equal(process_run_sync(&options, &result, NULL, NULL, NULL), -ENOENT);
+}
+
+/* Nothing of ours reaches the child but its three descriptors. */
+static void test_no_descriptor_leaks(void **state)
+{
+    (void)state;
+    const char *argv[] = {"/bin/ls", "/proc/self/fd", NULL};
+    struct process_options options = {.argv = argv, .max_output = 100};
+    struct process_result result = {0};
+    _cleanup_(strbuf_done) struct strbuf out = {0};
+    int fd = dup(1); /* without CLOEXEC */
+    assert_int_equal(process_run_sync(&options, &result, &out, NULL, NULL), 0);
+    close(fd);
+    assert_string_equal(out.p, "0\n1\n2\n3\n"); /* 3: the folder it lists */
+}
+
+RUN_TESTS(cmocka_unit_test(test_streams), cmocka_unit_test(test_run_sync),
+          cmocka_unit_test(test_no_descriptor_leaks), cmocka_unit_test(test_big_input),
           cmocka_unit_test(test_output_limit), cmocka_unit_test(test_timeout),
           cmocka_unit_test(test_missing_and_cancel))

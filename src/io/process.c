@@ -159,6 +159,8 @@ static int spawn(const struct process_options *options, const struct child_fds *
     posix_spawn_file_actions_adddup2(&actions, fds->in, 0);
     posix_spawn_file_actions_adddup2(&actions, fds->out, 1);
     posix_spawn_file_actions_adddup2(&actions, fds->errors, 2);
+    /* Not all we have is CLOEXEC: what our own parent or a library left open must not reach it (CVE-2024-21626). */
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     /* The loop blocks the signals it handles; a child would inherit that. */
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
@@ -242,4 +244,34 @@ void process_cancel(struct process *p)
         (void)waitpid(p->pid, NULL, 0); /* killed: does not wait long */
     }
     process_free(p);
+}
+
+struct sync_run {
+    struct loop *loop;
+    struct process_result *result;
+    struct strbuf *out, *errors;
+};
+
+static void on_sync_exited(const struct process_result *result, void *user)
+{
+    struct sync_run *run = user;
+    if (run->out)
+        strbuf_add_str(run->out, result->out);
+    if (run->errors)
+        strbuf_add_str(run->errors, result->errors);
+    *run->result = *result;
+    run->result->out = run->result->errors = STR_NONE;
+    loop_stop(run->loop);
+}
+
+int process_run_sync(const struct process_options *options, struct process_result *ret, struct strbuf *out,
+                     struct strbuf *errors, struct err *err)
+{
+    struct process *p;
+    struct sync_run run = {loop_new(), ret, out, errors};
+    int r = process_start(run.loop, options, (struct process_callback){on_sync_exited, &run}, &p, err);
+    if (r == 0)
+        loop_run(run.loop);
+    loop_free(run.loop);
+    return r;
 }

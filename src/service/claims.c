@@ -100,7 +100,8 @@ static void visit_ip(const struct walk *w, const struct service_port_spec *port,
 {
     char buf[KEY_LEN];
     struct frontend f = {.kind = kind, .ip = *ip, .port = port->port};
-    if (ip->family != IP_NONE)
+    /* In a family without a ClusterIP the Service has nothing, so it cannot keep others from it either. */
+    if (ip->family != IP_NONE && w->service->cluster_ips[family_index(ip->family)].family != IP_NONE)
         w->visit(w, &f, make_key(&f, port->protocol, ip->family, buf));
 }
 

@@ -239,7 +239,15 @@ static void do_probe(struct driver *d, const struct json *json)
     if (json_getz(json, "interface"))
         packet.in_interface = arena_str(&a, json_str(json_getz(json, "interface"))).p;
     fake_connect(fake, &node, &packet, &d->random, clock_mono(), &c);
-    struct json *v = json_object(&a);
+    struct json *v = json_object(&a), *candidates = json_array(&a);
+    for (uint32_t i = 0; i < probe_n_backends(&c.verdict); i++) {
+        const struct backend *b = probe_backend(&c.verdict, i);
+        struct json *candidate = json_object(&a);
+        json_setz(candidate, "ip", json_stringf(&a, "%s", ip_format(&b->ip, text)));
+        json_setz(candidate, "port", json_int(&a, b->port));
+        json_append(candidates, candidate);
+    }
+    json_setz(v, "candidates", candidates);
     json_setz(v, "verdict", json_stringf(&a, "%s", probe_verdict_name(c.verdict.verdict)));
     if (c.backend.ip.family != IP_NONE) {
         json_setz(v, "ip", json_stringf(&a, "%s", ip_format(&c.backend.ip, text)));

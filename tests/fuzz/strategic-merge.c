@@ -52,5 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         return 0;
     check_kind(&a, &test_services, object, patch);
     check_kind(&a, &test_deployments, object, patch);
+    check_kind(&a, schema_find_kind(STR("apps"), STR("v1"), STR("Deployment")), object, patch);
+    check_kind(&a, schema_find_kind(STR(""), STR("v1"), STR("Service")), object, patch);
     return 0;
 }

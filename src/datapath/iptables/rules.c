@@ -11,6 +11,10 @@ const struct rule_jump rule_jumps[] = {
      NEW "-m comment --comment \"fairlead: other ports of a ClusterIP\""},
     {TABLE_FILTER, "OUTPUT", "KUBE-FAIRLEAD-FILTER",
      NEW "-m comment --comment \"fairlead: other ports of a ClusterIP\""},
+    /* kube-proxy lets the node's own packets to an external address without endpoints go out to the network.
+     */
+    {TABLE_FILTER, "OUTPUT", "KUBE-EXTERNAL-SERVICES",
+     NEW "-m comment --comment \"fairlead: externally-visible service portals, from this node\""},
     {TABLE_FILTER, "INPUT", "KUBE-EXTERNAL-SERVICES",
      NEW "-m comment --comment \"kubernetes externally-visible service portals\""},
     {TABLE_FILTER, "FORWARD", "KUBE-EXTERNAL-SERVICES",

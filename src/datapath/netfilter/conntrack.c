@@ -4,25 +4,16 @@
 #include <errno.h>
 #include <stdalign.h>
 #include <libmnl/libmnl.h>
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <sys/epoll.h>
 
 #include "base/array.h"
+#include "datapath/netfilter/conntrack-message.h"
 
 #define MAX_STALE       65536 /* per pass; the rest falls to the next one */
-#define TUPLE_MAX_LEN   96
-#define DELETE_BATCH    32 /* deletes on their way at once: their answers must fit the socket's buffer */
-#define READS_PER_ROUND 8  /* about 200 entries each; keeps one turn of the loop under a millisecond */
-
-struct stale_flow {
-    uint8_t tuple[TUPLE_MAX_LEN]; /* the attribute as the kernel sent it */
-    uint16_t tuple_len;
-    uint32_t id;
-    uint16_t zone;
-    bool has_id, has_zone;
-};
+#define DELETE_BATCH    32    /* deletes on their way at once: their answers must fit the socket's buffer */
+#define READS_PER_ROUND 8     /* about 200 entries each; keeps one turn of the loop under a millisecond */
 
 enum phase { PHASE_IDLE, PHASE_DUMP, PHASE_DELETE };
 
@@ -34,7 +25,7 @@ struct conntrack_cleaner {
     int family; /* index of the one being cleaned */
     struct forwarding_state *was, *is, *next_was, *next_is;
     struct stale_rules *rules;
-    ARRAY_OF(struct stale_flow) stale;
+    ARRAY_OF(struct conntrack_identity) stale;
     size_t n_sent, n_answered;
     struct mnl_socket *socket;
     struct fd_watch watch;
@@ -183,109 +174,21 @@ void conntrack_cleaner_run(struct conntrack_cleaner *c, struct forwarding_state 
     c->next_is = is;
 }
 
-/* Attributes of a nest by type, at most N of them; foreign bytes, checked by mnl_attr_ok. */
-#define CT_ATTR_MAX 32
-
-static void split_attributes(const struct nlattr *first, size_t len,
-                             const struct nlattr *ret[static CT_ATTR_MAX])
-{
-    memset(ret, 0, CT_ATTR_MAX * sizeof *ret);
-    for (const struct nlattr *a = first; mnl_attr_ok(a, (int)len);) {
-        if (mnl_attr_get_type(a) < CT_ATTR_MAX)
-            ret[mnl_attr_get_type(a)] = a;
-        size_t step = MNL_ALIGN(a->nla_len);
-        if (step >= len)
-            break;
-        len -= step;
-        a = (const struct nlattr *)((const char *)a + step);
-    }
-}
-
-static void split_nest(const struct nlattr *nest, const struct nlattr *ret[static CT_ATTR_MAX])
-{
-    split_attributes(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), ret);
-}
-
-static bool get_u16(const struct nlattr *a, uint16_t *ret)
-{
-    if (!a || mnl_attr_get_payload_len(a) != sizeof *ret)
-        return false;
-    *ret = ntohs(mnl_attr_get_u16(a));
-    return true;
-}
-
-static bool get_u32(const struct nlattr *a, uint32_t *ret)
-{
-    if (!a || mnl_attr_get_payload_len(a) != sizeof *ret)
-        return false;
-    *ret = ntohl(mnl_attr_get_u32(a));
-    return true;
-}
-
-static bool get_ip(const struct nlattr *v4, const struct nlattr *v6, struct ip *ret)
-{
-    const struct nlattr *a = v4 ? v4 : v6;
-    struct ip ip = {.family = v4 ? IP_V4 : IP_V6};
-    if (!a || mnl_attr_get_payload_len(a) != ip_len(ip.family))
-        return false;
-    memcpy(ip.bytes, mnl_attr_get_payload(a), ip_len(ip.family));
-    *ret = ip;
-    return true;
-}
-
-struct tuple {
-    struct ip src, dst;
-    uint16_t sport, dport;
-};
-
-/* False for anything but UDP. */
-static bool parse_tuple(const struct nlattr *nest, struct tuple *ret)
-{
-    const struct nlattr *parts[CT_ATTR_MAX], *ip[CT_ATTR_MAX], *proto[CT_ATTR_MAX];
-    split_nest(nest, parts);
-    if (!parts[CTA_TUPLE_IP] || !parts[CTA_TUPLE_PROTO])
-        return false;
-    split_nest(parts[CTA_TUPLE_IP], ip);
-    split_nest(parts[CTA_TUPLE_PROTO], proto);
-    const struct nlattr *number = proto[CTA_PROTO_NUM];
-    if (!number || mnl_attr_get_payload_len(number) != 1 || mnl_attr_get_u8(number) != IPPROTO_UDP)
-        return false;
-    return get_ip(ip[CTA_IP_V4_SRC], ip[CTA_IP_V6_SRC], &ret->src) &&
-           get_ip(ip[CTA_IP_V4_DST], ip[CTA_IP_V6_DST], &ret->dst) &&
-           get_u16(proto[CTA_PROTO_SRC_PORT], &ret->sport) && get_u16(proto[CTA_PROTO_DST_PORT], &ret->dport);
-}
-
 static void look_at_entry(struct conntrack_cleaner *c, const struct nlmsghdr *h)
 {
-    const struct nlattr *a[CT_ATTR_MAX];
-    if (mnl_nlmsg_get_payload_len(h) < sizeof(struct nfgenmsg) || c->stale.n == MAX_STALE)
+    struct conntrack_flow flow;
+    struct conntrack_identity identity;
+    size_t len = mnl_nlmsg_get_payload_len(h), header = MNL_ALIGN(sizeof(struct nfgenmsg));
+    if (len < header || c->stale.n == MAX_STALE)
         return;
-    split_attributes(mnl_nlmsg_get_payload_offset(h, sizeof(struct nfgenmsg)),
-                     mnl_nlmsg_get_payload_len(h) - MNL_ALIGN(sizeof(struct nfgenmsg)), a);
-    struct tuple original, reply;
-    uint32_t status;
-    if (!a[CTA_TUPLE_ORIG] || !a[CTA_TUPLE_REPLY] || !parse_tuple(a[CTA_TUPLE_ORIG], &original) ||
-        !parse_tuple(a[CTA_TUPLE_REPLY], &reply) || !get_u32(a[CTA_STATUS], &status))
-        return;
-    struct conntrack_flow flow = {
-        .original_dst = original.dst,
-        .original_dport = original.dport,
-        .reply_src = reply.src,
-        .reply_sport = reply.sport,
-        .translated = status & IPS_DST_NAT,
-    };
-    if (!stale_rules_match(c->rules, &flow) || mnl_attr_get_len(a[CTA_TUPLE_ORIG]) > TUPLE_MAX_LEN)
-        return;
-    struct stale_flow s = {.tuple_len = mnl_attr_get_payload_len(a[CTA_TUPLE_ORIG])};
-    memcpy(s.tuple, mnl_attr_get_payload(a[CTA_TUPLE_ORIG]), s.tuple_len);
-    s.has_id = get_u32(a[CTA_ID], &s.id);
-    s.has_zone = get_u16(a[CTA_ZONE], &s.zone);
-    *array_push(&c->stale) = s;
+    if (conntrack_parse_entry(mnl_nlmsg_get_payload_offset(h, header), len - header, &flow, &identity) &&
+        stale_rules_match(c->rules, &flow))
+        *array_push(&c->stale) = identity;
 }
 
-static bool send_delete(struct conntrack_cleaner *c, const struct stale_flow *s)
+static bool send_delete(struct conntrack_cleaner *c, const struct conntrack_identity *s)
 {
-    char buf[MNL_NLMSG_HDRLEN + 64 + TUPLE_MAX_LEN];
+    char buf[MNL_NLMSG_HDRLEN + 64 + CONNTRACK_TUPLE_MAX_LEN];
     struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
     h->nlmsg_type = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE;
     h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
