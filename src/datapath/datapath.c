@@ -1,8 +1,6 @@
 #include "datapath/datapath.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "datapath/netfilter/conntrack.h"
 #include "datapath/provider.h"
@@ -50,19 +48,6 @@ int datapath_supported(const char *name, const struct datapath_options *options,
     if (!provider)
         return err_set(err, -ENOENT, "there is no datapath \"%s\" in this build", name);
     return provider->supported(options, err);
-}
-
-void datapath_find_families(bool ret[static 2])
-{
-    char disabled = '0';
-    int fd = open("/proc/sys/net/ipv6/conf/all/disable_ipv6", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        if (read(fd, &disabled, 1) != 1)
-            disabled = '1';
-        (void)close(fd); /* only read from */
-    }
-    ret[0] = true;
-    ret[1] = access("/proc/self/net/if_inet6", F_OK) == 0 && fd >= 0 && disabled == '0';
 }
 
 static void on_finish(struct task *task, void *user);

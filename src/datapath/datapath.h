@@ -60,10 +60,6 @@ const char *datapath_name(size_t i);
 /* Whether this host can run it. Errors: -ENOENT no such provider; -ENOTSUP with what is missing. */
 int datapath_supported(const char *name, const struct datapath_options *options, struct err *err);
 
-/* The families this network namespace has: IPv6 unless the kernel lacks it or net.ipv6.conf.all.disable_ipv6
- * is 1. */
-void datapath_find_families(bool ret[static 2]);
-
 /* Opens one; nothing is written yet. Errors: -ENOENT no such provider; the provider's own. */
 int datapath_open(const char *name, const struct datapath_options *options, struct datapath **ret,
                   struct err *err);

@@ -60,6 +60,8 @@ static void test_refusals(void **state)
         {{"--cluster-cidr=10.0.0.0"}, "--cluster-cidr: \"10.0.0.0\" is not a CIDR"},
         {{"--detect-local-mode=BridgeInterface"},
          "--pod-bridge-interface: \"\" is not an interface name; --detect-local-mode needs one"},
+        {{"--detect-local-mode=InterfaceNamePrefix", "--pod-interface-name-prefix=a -j"},
+         "--pod-interface-name-prefix: \"a -j\" is not an interface name; --detect-local-mode needs one"},
         {{"--healthz-bind-address=1.2.3.4:99999"},
          "--healthz-bind-address: \"1.2.3.4:99999\" has no port between 0 and 65535"},
         {{"--metrics-bind-address=localhost:1"},

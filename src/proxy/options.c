@@ -217,7 +217,10 @@ static int resolve_interface(const char *flag, const char *text, char ret[static
                              struct err *err)
 {
     size_t len = strlen(text);
-    if (!len || len >= DETECTOR_INTERFACE_LEN)
+    bool valid = len && len < DETECTOR_INTERFACE_LEN;
+    for (size_t i = 0; i < len; i++) /* it ends in rules as it is, where these would mean something */
+        valid = valid && isgraph((unsigned char)text[i]) && !strchr("/:\"'\\+!", text[i]);
+    if (!valid)
         return err_set(err, -EINVAL, "--%s: \"%s\" is not an interface name; --detect-local-mode needs one",
                        flag, text);
     memcpy(ret, text, len + 1);
