@@ -22,6 +22,6 @@ struct apiserver {
     struct list requests; /* struct request */
     size_t n_requests;    /* in flight, watches apart */
     size_t n_watches;
-    struct map watches_by_user; /* user name -> count as a pointer-sized number */
+    struct map watchers; /* user name -> struct watcher_account of watch.c */
     bool is_ready;
 };

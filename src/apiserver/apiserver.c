@@ -23,6 +23,7 @@ static void fill_limits(struct apiserver_limits *l)
         .watches = 20000,
         .watches_per_user = 5000,
         .watch_queue_bytes = 4 * MIB,
+        .watch_user_bytes = 64 * MIB,
         .requests = 2000,
         .request_ms = 60000,
     };
@@ -32,6 +33,7 @@ static void fill_limits(struct apiserver_limits *l)
     FILL(watches);
     FILL(watches_per_user);
     FILL(watch_queue_bytes);
+    FILL(watch_user_bytes);
     FILL(requests);
     FILL(request_ms);
 #undef FILL
@@ -95,7 +97,7 @@ void apiserver_free(struct apiserver *s)
     registry_free(s->registry);
     cache_free(s->cache);
     authn_free(s->authn);
-    map_done(&s->watches_by_user, NULL);
+    map_done(&s->watchers, NULL);
     free(s);
 }
 
@@ -208,6 +210,21 @@ static struct status *pass_gate(struct request *r)
                : NULL;
 }
 
+/* ?timeout=5s of any request but a watch. */
+static struct status *read_timeout(struct request *r)
+{
+    struct str text = query_get(&r->query, STR("timeout"));
+    int64_t ns;
+    if (!text.len)
+        return NULL;
+    if (duration_parse_ns(text, &ns) < 0 || ns < 0)
+        return status_bad_request(&r->arena, "invalid timeout \"%.*s\": not a duration such as 30s",
+                                  STR_ARG(str_slice(text, 0, 64)));
+    if (ns > 0)
+        request_set_timeout(r, MAX(ns / TIME_MS_NS, 1));
+    return NULL;
+}
+
 static void take_message(struct request *r)
 {
     const struct http_request *request = r->ex->request;
@@ -239,6 +256,8 @@ static void handle(struct request *r)
         [VERB_DELETE] = verb_delete, [VERB_DELETE_COLLECTION] = verb_delete_collection,
     };
     struct status *refusal = pass_gate(r);
+    if (!refusal)
+        refusal = read_timeout(r);
     if (refusal) {
         request_reply_status(r, refusal);
         return;

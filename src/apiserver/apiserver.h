@@ -29,7 +29,8 @@ struct apiserver_limits {
     size_t object_bytes;      /* of a stored object [1.5 MiB] */
     size_t watches;           /* open at once, all clients [20000] */
     size_t watches_per_user;  /* [5000] */
-    size_t watch_queue_bytes; /* written and not taken; then the watch is ended [4 MiB] */
+    size_t watch_queue_bytes; /* waiting for a slow client; then the watch is ended [4 MiB] */
+    size_t watch_user_bytes;  /* the same of all watches of a user [64 MiB] */
     size_t requests;          /* in flight at once, watches apart [2000] */
     int64_t request_ms;       /* until 504 [60000] */
     size_t window_events;     /* see cache.h */

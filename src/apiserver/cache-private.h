@@ -30,7 +30,9 @@ struct cache {
     ARRAY_OF(struct cache_resource *) resources;
     struct store_watch *watch;
     struct list waits;
-    struct timer retry; /* of a load or watch that failed */
+    struct timer retry;   /* of a load or watch that failed */
+    struct timer compact; /* armed while there is history to forget */
+    int64_t compact_revision;
     int64_t revision, load_revision;
     bool is_ready, is_loading;
     struct strbuf load_from; /* where the next page begins */

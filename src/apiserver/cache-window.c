@@ -264,7 +264,8 @@ int cache_splice_revision(struct str value, int64_t revision, struct strbuf *out
         return splice_parsed(value, revision, out);
     const char *inside = s.p + 1;
     struct scan members = s;
-    scan_value(&s);
+    if (!scan_value(&s))
+        return splice_parsed(value, revision, out);
     members.end = s.p;
     if (scan_member(&members, STR("resourceVersion")) || inside >= s.end || *inside != '"')
         return splice_parsed(value, revision, out);

@@ -9,6 +9,7 @@
 #define REGISTRY      "/registry/"
 #define PAGE_ITEMS    500
 #define RETRY_MS      500
+#define COMPACT_MS    (5 * 60 * 1000) /* as upstream: what is older nobody reads from the store */
 #define WINDOW_EVENTS 4096
 #define WINDOW_BYTES  (8u << 20)
 
@@ -185,8 +186,9 @@ static void apply_delete(struct cache_resource *r, struct str key, int64_t revis
     if (!old)
         return;
     _cleanup_(strbuf_done) struct strbuf json = {0};
-    int status = cache_splice_revision(cache_object_json(old), revision, &json);
-    assert(status == 0); /* it was readable when it came in */
+    if (cache_splice_revision(cache_object_json(old), revision, &json) < 0)
+        strbuf_add_str(&json,
+                       cache_object_json(old)); /* malformed in a way that the first look did not see */
     apply(r, cache_object_key(old), object_new(cache_object_key(old), strbuf_str(&json), revision), true);
 }
 
@@ -219,6 +221,10 @@ static void on_events(void *user, int64_t revision, const struct store_event *ev
             apply(r, key, new, false);
     }
     c->revision = revision;
+    if (!timer_is_armed(&c->compact)) {
+        c->compact_revision = revision;
+        timer_arm_ms(&c->compact, COMPACT_MS);
+    }
     list_foreach_safe (&c->waits, node) {
         struct cache_wait *w = container_of(node, struct cache_wait, node);
         if (w->revision > revision)
@@ -281,7 +287,6 @@ static void adopt_loaded(struct cache_resource *r)
 /* A later load: what differs becomes events, so that watches stay whole. */
 static void merge_loaded(struct cache_resource *r, int64_t revision)
 {
-    cache_window_clear(r, revision);
     ARRAY_OF(struct cache_object *) gone = {0};
     size_t at = 0;
     array_foreach (&r->objects, o) {
@@ -302,6 +307,7 @@ static void merge_loaded(struct cache_resource *r, int64_t revision)
         cache_object_unref(*o);
     }
     array_done(&r->loading);
+    cache_window_clear(r, revision); /* what came between is not known */
 }
 
 static void load_end(struct cache *c)
@@ -381,6 +387,16 @@ static void on_retry(struct timer *t, void *user)
     load(user);
 }
 
+static void on_compact(struct timer *t, void *user)
+{
+    struct cache *c = user;
+    store_compact(c->options.store, c->compact_revision);
+    if (c->revision == c->compact_revision)
+        return; /* the next write arms it again */
+    c->compact_revision = c->revision;
+    timer_arm_ms(t, COMPACT_MS);
+}
+
 /* Life cycle. */
 
 struct cache *cache_new(const struct cache_options *options)
@@ -393,6 +409,7 @@ struct cache *cache_new(const struct cache_options *options)
         c->options.window_bytes = WINDOW_BYTES;
     list_init(&c->waits);
     timer_init(&c->retry, options->loop, "cache load", on_retry, c);
+    timer_init(&c->compact, options->loop, "store compaction", on_compact, c);
     return c;
 }
 
@@ -402,6 +419,7 @@ void cache_free(struct cache *c)
         return;
     assert(list_is_empty(&c->waits));
     timer_disarm(&c->retry);
+    timer_disarm(&c->compact);
     if (c->watch)
         store_watch_close(c->watch);
     drop_loading(c);

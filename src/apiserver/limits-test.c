@@ -165,6 +165,19 @@ static void test_requests_in_flight_are_bounded(void **state)
     script_server_close(&s);
 }
 
+static void test_timeouts(void **state)
+{
+    run("send a GET " MAPS "?resourceVersion=1000&timeout=1s\n"
+        "advance 500\n"
+        "send b GET " MAPS "?timeout=never\n"
+        "advance 10\n"
+        "b: 400 message~\"not a duration\"\n"
+        "advance 600\n"
+        "a: 504 reason=Timeout message~\"did not complete within the allotted timeout\"\n"
+        "advance 5000\n"
+        "GET " MAPS "\n200\n");
+}
+
 static void test_clients_that_leave(void **state)
 {
     struct script_server s;
@@ -189,4 +202,5 @@ RUN_TESTS(cmocka_unit_test(test_racing_patches_all_count),
           cmocka_unit_test(test_CVE_2021_25735_rules_see_what_is_replaced),
           cmocka_unit_test(test_CVE_2020_8552_metric_labels_are_closed),
           cmocka_unit_test(test_CVE_2019_11250_no_secret_is_logged),
-          cmocka_unit_test(test_requests_in_flight_are_bounded), cmocka_unit_test(test_clients_that_leave))
+          cmocka_unit_test(test_requests_in_flight_are_bounded), cmocka_unit_test(test_timeouts),
+          cmocka_unit_test(test_clients_that_leave))

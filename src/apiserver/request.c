@@ -53,6 +53,11 @@ static void on_deadline(struct timer *t, void *user)
     request_unref(r);
 }
 
+void request_set_timeout(struct request *r, int64_t ms)
+{
+    timer_arm_ms(&r->deadline, MIN(ms, r->server->config.limits.request_ms));
+}
+
 struct request *request_new(struct apiserver *s, struct http_exchange *ex)
 {
     struct request *r = mem_new(struct request);

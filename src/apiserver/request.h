@@ -49,6 +49,9 @@ static inline bool request_is_open(const struct request *r)
     return r->ex != NULL;
 }
 
+/* The client waits no longer than that; the server's own limit stays. */
+void request_set_timeout(struct request *r, int64_t ms);
+
 /* A Warning header for the reply to come; equal ones once, at most 16. */
 void request_warn(struct request *r, struct str text);
 

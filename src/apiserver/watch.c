@@ -32,8 +32,11 @@ struct pending {
     int64_t revision;            /* of the event */
 };
 
+struct watcher_account;
+
 struct watch {
     struct request *request;
+    struct watcher_account *account;
     struct selection selection;
     struct accept_choice choice;
     struct cache_listener listener;
@@ -49,28 +52,26 @@ struct watch {
     int64_t initial_revision;
 };
 
-/* Counting by user. */
+/* What a user's watches cost; there as long as there is one. */
+struct watcher_account {
+    size_t n_watches;
+    size_t queue_bytes;
+};
 
-static size_t user_count(struct apiserver *s, struct str user)
+static bool count_in(struct watch *w)
 {
-    return (size_t)(uintptr_t)map_find(&s->watches_by_user, user);
-}
-
-static void user_set(struct apiserver *s, struct str user, size_t n)
-{
-    if (n)
-        (void)map_put(&s->watches_by_user, user, (void *)(uintptr_t)n);
-    else
-        (void)map_delete(&s->watches_by_user, user);
-}
-
-static bool count_in(struct request *r)
-{
+    struct request *r = w->request;
     struct apiserver *s = r->server;
-    size_t n = user_count(s, r->identity.user);
+    struct watcher_account *account = map_find(&s->watchers, r->identity.user);
+    size_t n = account ? account->n_watches : 0;
     if (s->n_watches >= s->config.limits.watches || n >= s->config.limits.watches_per_user)
         return false;
-    user_set(s, r->identity.user, n + 1);
+    if (!account) {
+        account = mem_new(struct watcher_account);
+        (void)map_put(&s->watchers, r->identity.user, account);
+    }
+    account->n_watches++;
+    w->account = account;
     s->n_watches++;
     s->n_requests--; /* a watch is no request in flight any more */
     r->is_watch = true;
@@ -78,11 +79,12 @@ static bool count_in(struct request *r)
     return true;
 }
 
-static void count_out(struct request *r)
+static void count_out(struct watch *w)
 {
-    struct apiserver *s = r->server;
-    user_set(s, r->identity.user, user_count(s, r->identity.user) - 1);
+    struct apiserver *s = w->request->server;
     s->n_watches--;
+    if (--w->account->n_watches == 0)
+        free(map_delete(&s->watchers, w->request->identity.user));
 }
 
 /* Life. */
@@ -92,6 +94,7 @@ static void drop_queue(struct watch *w)
     for (size_t i = w->queue_first; i < w->queue.n; i++)
         cache_object_unref(w->queue.v[i].object);
     array_done(&w->queue);
+    w->account->queue_bytes -= w->queue_bytes;
     w->queue_first = w->queue_bytes = 0;
 }
 
@@ -106,7 +109,7 @@ static void watch_close(struct watch *w)
     free(w->initial.v);
     w->initial = (struct cache_snapshot){0};
     drop_queue(w);
-    count_out(w->request);
+    count_out(w);
     w->request->on_gone = NULL;
     w->request->on_drained = NULL;
 }
@@ -223,6 +226,7 @@ static void write_queue(struct watch *w)
     while (w->queue_first < w->queue.n && can_write(w)) {
         struct pending p = w->queue.v[w->queue_first++];
         w->queue_bytes -= p.object->len;
+        w->account->queue_bytes -= p.object->len;
         write_event(w, &p);
         cache_object_unref(p.object);
     }
@@ -243,6 +247,7 @@ static bool enqueue(struct watch *w, const struct pending *p)
 {
     struct apiserver *s = w->request->server;
     if (w->queue_bytes + p->object->len > s->config.limits.watch_queue_bytes ||
+        w->account->queue_bytes + p->object->len > s->config.limits.watch_user_bytes ||
         w->queue.n - w->queue_first >= QUEUE_MAX_EVENTS) {
         metrics_count(s->metrics, METRICS_WATCH_SLOW, 1);
         log_warn_limited("a watch of %.*s by %.*s was ended: its client reads too slowly and will list again",
@@ -254,6 +259,7 @@ static bool enqueue(struct watch *w, const struct pending *p)
     *q = *p;
     cache_object_ref(q->object);
     w->queue_bytes += q->object->len;
+    w->account->queue_bytes += q->object->len;
     return true;
 }
 
@@ -437,7 +443,7 @@ void verb_watch(struct request *r)
     w->request = r;
     w->listener.event = on_event;
     list_init(&w->listener.node);
-    if (!count_in(r)) {
+    if (!count_in(w)) {
         metrics_count(r->server->metrics, METRICS_WATCHES_DROPPED, 1);
         request_reply_status(r, status_too_many_requests(&r->arena, "too many watches are open", 5));
         return;

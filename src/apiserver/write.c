@@ -1,6 +1,5 @@
 #include "apiserver/write.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 
@@ -74,18 +73,19 @@ static void attempt_init(struct write *w)
     };
 }
 
-static void read_old(struct write *w)
+static struct status *read_old(struct write *w)
 {
     struct json *doc;
     w->base = w->name.len ? registry_get(w->resource, w->ns, w->name) : NULL;
     if (!w->base)
-        return;
+        return NULL;
     cache_object_ref(w->base);
-    int status = json_parse(&w->arena, cache_object_json(w->base), NULL, &doc, NULL);
-    assert(status == 0); /* the cache takes nothing else in */
+    if (json_parse(&w->arena, cache_object_json(w->base), NULL, &doc, NULL) < 0)
+        return status_internal(&w->arena, "the stored object is not valid JSON");
     if (w->resource->strategy->apply_defaults)
         w->resource->strategy->apply_defaults(w->resource->self, &w->arena, doc);
     w->change.old = doc;
+    return NULL;
 }
 
 static bool is_subresource(const struct write *w, const char *name)
@@ -312,8 +312,9 @@ static struct status *run_steps(struct write *w)
 static void attempt(struct write *w)
 {
     attempt_init(w);
-    read_old(w);
-    struct status *refusal = run_steps(w);
+    struct status *refusal = read_old(w);
+    if (!refusal)
+        refusal = run_steps(w);
     if (refusal || w->outcome == WRITE_UNCHANGED || w->dry_run) {
         settle(w, false);
         struct json *object = w->change.object ? w->change.object : (struct json *)w->change.old;
