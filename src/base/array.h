@@ -47,7 +47,7 @@
         arr_->n = arr_->capacity = 0;                                                                        \
     } while (0)
 
-#define array_foreach(a, it) for (__typeof__(*(a)->v) *it = (a)->v; it < (a)->v + (a)->n; it++)
+#define array_foreach(a, it) for (__typeof__(*(a)->v) *it = (a)->v; it && it < (a)->v + (a)->n; it++)
 
 /* Sorts by CMP as qsort(3) does, which must not get the NULL of an empty array. */
 #define array_sort(a, cmp)                                                                                   \

@@ -38,7 +38,7 @@ void *map_delete(struct map *m, struct str key);
 void map_done(struct map *m, void (*free_value)(void *value));
 
 #define map_foreach(m, it)                                                                                   \
-    for (struct map_entry *it = (m)->slots, *it##_end = it + (m)->n_slots; it < it##_end; it++)              \
+    for (struct map_entry *it = (m)->slots, *it##_end = it ? it + (m)->n_slots : it; it < it##_end; it++)    \
         if (it->key.p)
 
 /* Sets the seed of all maps of the process; the simulation calls it first so that runs repeat. */
