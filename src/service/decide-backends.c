@@ -49,7 +49,7 @@ static void collect(const struct decide_input *in, const struct service_port_spe
             const struct slice_endpoint *e = &slice->endpoints[k];
             struct candidate *c = array_push(out);
             *c = (struct candidate){.endpoint = e, .port = port->port, .local = is_local(in, e)};
-            c->hints = slice->hints + e->hints;
+            c->hints = slice->hints ? slice->hints + e->hints : NULL;
             c->order = (unsigned)out->n;
             format_candidate(c);
         }
@@ -95,7 +95,8 @@ static bool names_zone(const struct decide_input *in, const struct candidate *c)
 
 static bool names_node(const struct decide_input *in, const struct candidate *c)
 {
-    return names(c->hints + c->endpoint->n_zones, c->endpoint->n_nodes, str_of(in->config->node_name));
+    const struct str *nodes = c->hints ? c->hints + c->endpoint->n_zones : NULL;
+    return names(nodes, c->endpoint->n_nodes, str_of(in->config->node_name));
 }
 
 /* A single ready endpoint without hints turns a level off. */
