@@ -16,7 +16,7 @@ void map_set_seed(uint64_t seed)
     map_seed_known = true;
 }
 
-static uint64_t map_hash(struct str key)
+uint64_t map_hash(struct str key)
 {
     if (!map_seed_known) {
         uint64_t seed;

@@ -41,5 +41,8 @@ void map_done(struct map *m, void (*free_value)(void *value));
     for (struct map_entry *it = (m)->slots, *it##_end = it ? it + (m)->n_slots : it; it < it##_end; it++)    \
         if (it->key.p)
 
+/* The hash of KEY under the process's seed, for tables of another shape. */
+uint64_t map_hash(struct str key);
+
 /* Sets the seed of all maps of the process; the simulation calls it first so that runs repeat. */
 void map_set_seed(uint64_t seed);

@@ -151,8 +151,8 @@ static void set_changed(struct controller *c, enum resource r, const struct info
     controller_add_owner(c, r, change, STR("Deployment"));
     if (!change->after || owner_controller(change->object) || value_is_leaving(change->object))
         return;
-    const struct map *all = informer_items(env_cache(c->env, DEPLOYMENTS));
-    map_foreach (all, e) {
+    const struct item_table *all = informer_items(env_cache(c->env, DEPLOYMENTS));
+    item_table_foreach (all, e) {
         const struct informer_item *item = e->value;
         if (str_eq(item->namespace, change->after->namespace))
             reconciler_add(&c->reconciler, item->key);

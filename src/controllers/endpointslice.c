@@ -272,9 +272,9 @@ static void node_changed(struct controller *c, enum resource r, const struct inf
 {
     if (change->before && change->after && !hints_node_differs(change->old_object, change->object))
         return;
-    const struct map *services = informer_items(env_cache(c->env, SERVICES));
-    map_foreach (services, e)
-        reconciler_add(&c->reconciler, e->key);
+    const struct item_table *services = informer_items(env_cache(c->env, SERVICES));
+    item_table_foreach (services, e)
+        reconciler_add(&c->reconciler, ((const struct informer_item *)e->value)->key);
 }
 
 static const struct controller_watch WATCHES[] = {

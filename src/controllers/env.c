@@ -88,15 +88,51 @@ static informer_index_fn *const INDEXES_OF[N_RESOURCES][3] = {
 };
 static informer_index_fn *const OWNERS_ONLY[] = {informer_index_owners};
 
+static void drop(struct json *object, const char *const *members, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        (void)json_unsetz(object, members[i]); /* absent is as good */
+}
+
 /* Of these only the garbage collector wants to know that they exist and who owns them. */
 static void keep_metadata_only(struct json *object, struct arena *a)
 {
-    static const char *const dropped[] = {"data", "binaryData", "stringData",
-                                          "spec", "secrets",    "imagePullSecrets"};
-    for (size_t i = 0; i < ARRAY_LEN(dropped); i++)
-        (void)json_unsetz(object, dropped[i]); /* absent is as good */
-    (void)json_unsetz(json_getz(object, "metadata"), "annotations");
-    (void)json_unsetz(json_getz(object, "metadata"), "labels");
+    static const char *const content[] = {"data", "binaryData",       "stringData", "spec", "secrets",
+                                          "kind", "imagePullSecrets", "apiVersion", "type"};
+    static const char *const metadata[] = {"annotations", "labels", "creationTimestamp", "generateName"};
+    drop(object, content, ARRAY_LEN(content));
+    drop(json_getz(object, "metadata"), metadata, ARRAY_LEN(metadata));
+}
+
+/* Services and addresses are looked at and never written back: there may be tens of thousands of them, and
+ * what no controller reads is left out. */
+static void keep_service(struct json *object, struct arena *a)
+{
+    static const char *const content[] = {"status", "kind", "apiVersion"};
+    static const char *const spec[] = {"clusterIPs",
+                                       "sessionAffinity",
+                                       "sessionAffinityConfig",
+                                       "internalTrafficPolicy",
+                                       "externalTrafficPolicy",
+                                       "ipFamilyPolicy",
+                                       "externalIPs",
+                                       "loadBalancerIP",
+                                       "loadBalancerSourceRanges",
+                                       "allocateLoadBalancerNodePorts",
+                                       "healthCheckNodePort",
+                                       "loadBalancerClass"};
+    drop(object, content, ARRAY_LEN(content));
+    drop(json_getz(object, "spec"), spec, ARRAY_LEN(spec));
+    (void)json_unsetz(json_path(object, "metadata", "annotations", NULL),
+                      "kubectl.kubernetes.io/last-applied-configuration"); /* absent is as good */
+}
+
+static void keep_address(struct json *object, struct arena *a)
+{
+    static const char *const content[] = {"spec", "kind", "apiVersion"};
+    static const char *const metadata[] = {"annotations", "creationTimestamp"};
+    drop(object, content, ARRAY_LEN(content));
+    drop(json_getz(object, "metadata"), metadata, ARRAY_LEN(metadata));
 }
 
 void env_init_caches(struct env *env)
@@ -112,8 +148,10 @@ void env_init_caches(struct env *env)
             config.indexes = INDEXES_OF[r];
             config.n_indexes = ARRAY_LEN(INDEXES_OF[r]);
         }
-        if (r >= CONFIG_MAPS)
-            config.reduce = keep_metadata_only;
+        config.reduce = r == SERVICES       ? keep_service
+                        : r == IP_ADDRESSES ? keep_address
+                        : r >= CONFIG_MAPS  ? keep_metadata_only
+                                            : NULL;
         env->caches[r] = informer_new(&config);
     }
 }
@@ -158,12 +196,38 @@ struct objects env_with_label(const struct env *env, enum resource r, struct str
                               struct str label_and_value, struct arena *a)
 {
     struct str key = arena_format(a, "%.*s/%.*s", STR_ARG(namespace), STR_ARG(label_and_value));
-    return parse_bucket(informer_find_indexed(env->caches[r], INDEX_LABELS, key), a);
+    struct objects all = parse_bucket(informer_find_indexed(env->caches[r], INDEX_LABELS, key), a);
+    struct objects found = {all.v, 0};
+    struct str value = label_and_value, name;
+    (void)str_split(&value, '=', &name); /* has one */
+    for (size_t i = 0; i < all.n; i++) {
+        const struct json *label = json_get(json_path(all.v[i], "metadata", "labels", NULL), name);
+        bool same = label && str_eq(json_str(label), value) &&
+                    str_eq(json_string_at(all.v[i], "metadata", "namespace"), namespace);
+        if (same)
+            found.v[found.n++] = all.v[i];
+    }
+    return found;
+}
+
+static bool is_owned_by(const struct json *object, struct str uid)
+{
+    json_foreach (json_path(object, "metadata", "ownerReferences", NULL), ref) {
+        if (str_eq(json_string_at(ref, "uid"), uid))
+            return true;
+    }
+    return false;
 }
 
 struct objects env_owned(const struct env *env, enum resource r, struct str uid, struct arena *a)
 {
-    return parse_bucket(informer_find_indexed(env->caches[r], INDEX_OWNERS, uid), a);
+    struct objects all = parse_bucket(informer_find_indexed(env->caches[r], INDEX_OWNERS, uid), a);
+    struct objects found = {all.v, 0};
+    for (size_t i = 0; i < all.n; i++) {
+        if (is_owned_by(all.v[i], uid))
+            found.v[found.n++] = all.v[i];
+    }
+    return found;
 }
 
 /* Everything in a namespace; for selectors that name no pair to look up. */

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "base/map.h"
 #include "controllers/env.h"
 #include "watch/workqueue.h"
 

@@ -23,7 +23,7 @@ struct rollout {
     struct json **sets; /* all of them, the oldest first */
     size_t n_sets;
     struct json *new_set; /* the one with the Deployment's template, or NULL */
-    struct str new_name;   /* of the one being made */
+    struct str new_name;  /* of the one being made */
     int64_t replicas, max_surge, max_unavailable;
     bool recreate, paused;
     struct condition progress; /* to be reported; type empty: what follows from the numbers */

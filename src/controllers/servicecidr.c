@@ -60,8 +60,8 @@ static bool is_covered_by_another(struct sync *s, const struct ip *ip)
 static bool is_needed(struct sync *s, const struct json *cidr)
 {
     struct prefixes p = prefixes_of(cidr);
-    const struct map *addresses = informer_items(env_cache(s->env, IP_ADDRESSES));
-    map_foreach (addresses, e) {
+    const struct item_table *addresses = informer_items(env_cache(s->env, IP_ADDRESSES));
+    item_table_foreach (addresses, e) {
         const struct informer_item *item = e->value;
         struct ip ip;
         if (ip_parse_sloppy(item->name, &ip) < 0 || !contains(&p, &ip))
@@ -156,10 +156,11 @@ static void sync_cidr(struct controller *c, struct sync *s)
 static void add_leaving(struct controller *c)
 {
     _cleanup_(arena_done) struct arena a = {0};
-    const struct map *all = informer_items(env_cache(c->env, SERVICE_CIDRS));
-    map_foreach (all, e) {
-        if (value_is_leaving(informer_item_parse(e->value, &a)))
-            reconciler_add(&c->reconciler, e->key);
+    const struct item_table *all = informer_items(env_cache(c->env, SERVICE_CIDRS));
+    item_table_foreach (all, e) {
+        const struct informer_item *item = e->value;
+        if (value_is_leaving(informer_item_parse(item, &a)))
+            reconciler_add(&c->reconciler, item->key);
     }
 }
 

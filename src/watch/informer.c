@@ -262,8 +262,7 @@ static void on_initial_event(struct informer *c, struct str type, struct json *o
         else if (c->items.n_staged_bytes > c->config.max_bytes)
             list_failed(c, "more bytes than this cache may hold", 0);
     } else if (str_eq(type, STR("DELETED"))) {
-        _cleanup_(arena_done) struct arena a = {0};
-        free(map_delete(&c->items.staged, items_key_of(object, &a)));
+        items_unstage(&c->items, object);
     } else if (str_eq(type, STR("BOOKMARK")) &&
                str_eq(json_string_at(object, "metadata", "annotations", "k8s.io/initial-events-end"),
                       STR("true"))) {
@@ -516,7 +515,7 @@ struct informer_bucket informer_find_indexed(const struct informer *c, size_t in
     return items_find_indexed(&c->items, index, index_key);
 }
 
-const struct map *informer_items(const struct informer *c)
+const struct item_table *informer_items(const struct informer *c)
 {
     return &c->items.by_key;
 }

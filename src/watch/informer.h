@@ -65,8 +65,8 @@ const struct client_resource *informer_resource(const struct informer *c);
 struct informer_item *informer_find(const struct informer *c, struct str namespace, struct str name);
 struct informer_item *informer_find_key(const struct informer *c, struct str key);
 struct informer_bucket informer_find_indexed(const struct informer *c, size_t index, struct str index_key);
-/* For iteration with map_foreach; values are struct informer_item. Not sorted. */
-const struct map *informer_items(const struct informer *c);
+/* For iteration with item_table_foreach; values are struct informer_item. Not sorted. */
+const struct item_table *informer_items(const struct informer *c);
 /* The same, sorted by key; the array is the caller's to free. */
 struct informer_item **informer_items_sorted(const struct informer *c, size_t *ret_n);
 

@@ -50,25 +50,40 @@ struct str items_key_of(const struct json *object, struct arena *a)
     return arena_format(a, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name));
 }
 
+static bool same_key(const void *value, struct str key)
+{
+    return str_eq(((const struct informer_item *)value)->key, key);
+}
+
 void items_init(struct items *items, informer_index_fn *const *indexes, size_t n_indexes,
                 items_changed_fn *changed, void *user)
 {
-    *items = (struct items){
-        .n_indexes = MIN(n_indexes, (size_t)ITEMS_MAX_INDEXES), .changed = changed, .user = user};
+    *items = (struct items){.n_indexes = MIN(n_indexes, (size_t)ITEMS_MAX_INDEXES),
+                            .by_key = {.same = same_key},
+                            .staged = {.same = same_key},
+                            .changed = changed,
+                            .user = user};
     for (size_t i = 0; i < items->n_indexes; i++)
         items->index_fns[i] = indexes[i];
 }
 
-static void free_bucket(void *value)
+/* Most index keys have one item, so a value is the item itself, or a bucket with the lowest bit set. */
+static struct informer_bucket *bucket_of(void *value)
 {
-    struct informer_bucket *bucket = value;
-    free(bucket->v);
+    return (uintptr_t)value & 1 ? (void *)((uintptr_t)value - 1) : NULL;
+}
+
+static void free_index_value(void *value)
+{
+    struct informer_bucket *bucket = bucket_of(value);
+    if (bucket)
+        free(bucket->v);
     free(bucket);
 }
 
 void items_stage_clear(struct items *items)
 {
-    map_done(&items->staged, free);
+    item_table_done(&items->staged, free);
     items->n_staged_bytes = 0;
 }
 
@@ -76,20 +91,29 @@ void items_done(struct items *items)
 {
     items_stage_clear(items);
     for (size_t i = 0; i < items->n_indexes; i++)
-        map_done(&items->indexes[i], free_bucket);
-    map_done(&items->by_key, free);
+        item_table_done(&items->indexes[i], free_index_value);
+    item_table_done(&items->by_key, free);
+}
+
+static struct informer_item *item_in(const struct item_table *table, struct str key)
+{
+    struct item_slot *slot = item_table_find(table, key);
+    return slot ? slot->value : NULL;
 }
 
 struct informer_item *items_find(const struct items *items, struct str key)
 {
-    return map_find(&items->by_key, key);
+    return item_in(&items->by_key, key);
 }
 
 struct informer_bucket items_find_indexed(const struct items *items, size_t index, struct str index_key)
 {
-    const struct informer_bucket *bucket =
-        index < items->n_indexes ? map_find(&items->indexes[index], index_key) : NULL;
-    return bucket ? *bucket : (struct informer_bucket){0};
+    struct item_slot *slot =
+        index < items->n_indexes ? item_table_find(&items->indexes[index], index_key) : NULL;
+    if (!slot)
+        return (struct informer_bucket){0};
+    const struct informer_bucket *bucket = bucket_of(slot->value);
+    return bucket ? *bucket : (struct informer_bucket){.v = (struct informer_item **)&slot->value, .n = 1};
 }
 
 /* One allocation: the struct, the key, the bytes. */
@@ -120,27 +144,39 @@ static struct informer_item *make_item(const struct json *object, struct arena *
     return item;
 }
 
-static void bucket_add(struct map *index, struct str key, struct informer_item *item)
+static void index_add(struct item_table *index, struct str key, struct informer_item *item)
 {
-    struct informer_bucket *bucket = map_find(index, key);
+    struct item_slot *slot = item_table_find(index, key);
+    if (!slot) {
+        item_table_put(index, key, item);
+        return;
+    }
+    struct informer_bucket *bucket = bucket_of(slot->value);
     if (!bucket) {
         bucket = mem_new(struct informer_bucket);
-        (void)map_put(index, key, bucket); /* replaces nothing */
+        *array_push(bucket) = slot->value;
+        slot->value = (void *)((uintptr_t)bucket | 1);
     }
     *array_push(bucket) = item;
 }
 
-static void bucket_remove(struct map *index, struct str key, const struct informer_item *item)
+static void index_remove(struct item_table *index, struct str key, const struct informer_item *item)
 {
-    struct informer_bucket *bucket = map_find(index, key);
+    struct item_slot *slot = item_table_find(index, key);
+    struct informer_bucket *bucket = slot ? bucket_of(slot->value) : NULL;
+    if (slot && slot->value == item)
+        item_table_delete(index, key);
     for (size_t i = 0; bucket && i < bucket->n; i++) {
         if (bucket->v[i] != item)
             continue;
         bucket->v[i] = bucket->v[--bucket->n];
         break;
     }
-    if (bucket && !bucket->n)
-        free_bucket(map_delete(index, key));
+    if (bucket && bucket->n == 1) {
+        slot->value = bucket->v[0];
+        free(bucket->v);
+        free(bucket);
+    }
 }
 
 enum index_change { INDEX_ADD, INDEX_REMOVE };
@@ -153,9 +189,9 @@ static void update_indexes(struct items *items, struct informer_item *item, cons
         items->index_fns[i](object, &keys);
         array_foreach (&keys.keys, key) {
             if (change == INDEX_ADD)
-                bucket_add(&items->indexes[i], *key, item);
+                index_add(&items->indexes[i], *key, item);
             else
-                bucket_remove(&items->indexes[i], *key, item);
+                index_remove(&items->indexes[i], *key, item);
         }
         array_done(&keys.keys);
     }
@@ -174,11 +210,11 @@ static void exchange(struct items *items, struct informer_item *before, struct i
         items->n_bytes -= before->bytes.len;
     }
     if (after) {
-        (void)map_put(&items->by_key, after->key, after); /* what it replaces is BEFORE */
+        item_table_put(&items->by_key, after->key, after); /* what it replaces is BEFORE */
         update_indexes(items, after, after_object, INDEX_ADD, a);
         items->n_bytes += after->bytes.len;
     } else {
-        (void)map_delete(&items->by_key, before->key); /* it is BEFORE */
+        item_table_delete(&items->by_key, before->key);
     }
     items->changed(items->user, &change);
     free(before);
@@ -215,8 +251,22 @@ bool items_stage(struct items *items, const struct json *object)
     if (!item)
         return false;
     items->n_staged_bytes += item->bytes.len;
-    free(map_put(&items->staged, item->key, item));
+    struct informer_item *had = item_in(&items->staged, item->key);
+    item_table_put(&items->staged, item->key, item);
+    free(had);
     return true;
+}
+
+void items_unstage(struct items *items, const struct json *object)
+{
+    _cleanup_(arena_done) struct arena a = {0};
+    struct str key = items_key_of(object, &a);
+    struct informer_item *had = item_in(&items->staged, key);
+    if (!had)
+        return;
+    items->n_staged_bytes -= had->bytes.len;
+    item_table_delete(&items->staged, key);
+    free(had);
 }
 
 static int item_cmp(const void *a, const void *b)
@@ -225,11 +275,11 @@ static int item_cmp(const void *a, const void *b)
     return str_cmp((*x)->key, (*y)->key);
 }
 
-static struct informer_item **sorted(const struct map *m)
+static struct informer_item **sorted(const struct item_table *m)
 {
     struct informer_item **v = mem_realloc_array(NULL, m->n + 1, sizeof *v);
     size_t n = 0;
-    map_foreach (m, e)
+    item_table_foreach (m, e)
         v[n++] = e->value;
     qsort(v, n, sizeof *v, item_cmp);
     return v;
@@ -243,15 +293,15 @@ struct informer_item **items_sorted(const struct items *items, size_t *ret_n)
 
 void items_commit(struct items *items)
 {
-    struct map staged = items->staged;
-    items->staged = (struct map){0};
+    struct item_table staged = items->staged;
+    items->staged = (struct item_table){.same = same_key};
     items->n_staged_bytes = 0;
 
     _cleanup_(mem_freep) struct informer_item **old = sorted(&items->by_key);
     size_t n_old = items->by_key.n;
     for (size_t i = 0; i < n_old; i++) {
         _cleanup_(arena_done) struct arena a = {0};
-        if (!map_has(&staged, old[i]->key))
+        if (!item_in(&staged, old[i]->key))
             exchange(items, old[i], NULL, NULL, &a);
     }
 
@@ -265,5 +315,5 @@ void items_commit(struct items *items)
         else
             exchange(items, before, new[i], informer_item_parse(new[i], &a), &a);
     }
-    map_done(&staged, NULL); /* its items have moved or are freed */
+    item_table_done(&staged, NULL); /* its items have moved or are freed */
 }

@@ -14,7 +14,7 @@
 #pragma once
 
 #include "base/array.h"
-#include "base/map.h"
+#include "watch/item-table.h"
 #include "wire/json.h"
 
 struct informer_item {
@@ -40,7 +40,8 @@ informer_index_fn informer_index_labels;    /* "NAMESPACE/LABEL=VALUE" for each 
 informer_index_fn informer_index_owners;    /* uid of each owner reference */
 informer_index_fn informer_index_namespace; /* "NAMESPACE" */
 
-/* The items under one index key. */
+/* The items under one index key, until the next change. As the key itself is not kept, a stranger may be
+ * among them once in 2^64: look at what you find. */
 struct informer_bucket {
     struct informer_item **v;
     size_t n, capacity;
@@ -58,11 +59,13 @@ struct informer_change {
 typedef void items_changed_fn(void *user, const struct informer_change *change);
 
 struct items {
-    struct map by_key;
-    struct map indexes[ITEMS_MAX_INDEXES]; /* index key -> struct informer_bucket */
+    struct item_table by_key;
+    /* Index key -> the one item under it, or a struct informer_bucket with the lowest bit of its address set.
+     */
+    struct item_table indexes[ITEMS_MAX_INDEXES];
     informer_index_fn *index_fns[ITEMS_MAX_INDEXES];
     size_t n_indexes;
-    struct map staged; /* key -> struct informer_item */
+    struct item_table staged;
     size_t n_bytes, n_staged_bytes;
     items_changed_fn *changed;
     void *user;
@@ -84,6 +87,8 @@ bool items_remove(struct items *items, const struct json *object);
 
 /* Collects OBJECT for the next commit; of one key the last wins. */
 bool items_stage(struct items *items, const struct json *object);
+/* Forgets the staged object of that key. */
+void items_unstage(struct items *items, const struct json *object);
 void items_stage_clear(struct items *items);
 /* Makes the staged objects the content; reports additions, changes and removals, in the order of keys. */
 void items_commit(struct items *items);
