@@ -93,8 +93,3 @@ void info_handle_index(struct request *r)
     json_setz(v, "paths", paths);
     render_value(r, 200, v);
 }
-
-void info_handle_discovery(struct request *r)
-{
-    request_reply_status(r, status_no_route(&r->arena));
-}

@@ -228,6 +228,53 @@ static void test_status_and_spec_are_apart(void **state)
         "200 status.conditions.0.type=T\n");
 }
 
+static void test_discovery(void **state)
+{
+    run("GET /api\n"
+        "200 kind=APIVersions versions.0=v1 serverAddressByClientCIDRs.0.serverAddress=192.0.2.1:6443\n"
+        "GET /api/v1\n"
+        "200 kind=APIResourceList groupVersion=v1 resources.0.name=configmaps resources.0.namespaced=true "
+        "resources.0.shortNames.0=cm resources.0.verbs.0=create "
+        "body~\"\\\"name\\\":\\\"services/status\\\"\"\n"
+        "GET /apis\n"
+        "200 kind=APIGroupList groups.0.name=apps groups.0.preferredVersion.groupVersion=apps/v1\n"
+        "GET /apis/apps\n"
+        "200 kind=APIGroup name=apps\n"
+        "GET /apis/apps/v1\n"
+        "200 groupVersion=apps/v1 resources.0.name=deployments resources.1.name=deployments/scale "
+        "resources.1.kind=Scale resources.1.group=autoscaling\n"
+        "GET /apis/nonsense\n"
+        "404\n"
+        "GET /apis/apps/v7\n"
+        "404\n"
+        "header accept: "
+        "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json\n"
+        "GET /apis\n"
+        "200 kind=APIGroupDiscoveryList apiVersion=apidiscovery.k8s.io/v2 items.0.metadata.name=apps "
+        "@content-type=\"application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList\" "
+        "items.0.versions.0.resources.0.resource=deployments "
+        "items.0.versions.0.resources.0.subresources.0.responseKind.kind=Scale\n"
+        "header accept: "
+        "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json\n"
+        "GET /api\n"
+        "200 kind=APIGroupDiscoveryList apiVersion=apidiscovery.k8s.io/v2beta1 "
+        "items.0.versions.0.resources.0.resource=configmaps items.#=1\n"
+        "GET /openapi/v3\n"
+        "200 paths.api/v1.serverRelativeURL=*\n"
+        "GET /openapi/v3/apis/apps/v1\n"
+        "200 openapi=* @etag:=tag\n"
+        "header if-none-match: ${tag}\n"
+        "GET /openapi/v3/apis/apps/v1\n"
+        "304\n"
+        "GET /openapi/v2\n"
+        "200 swagger=2.0\n"
+        "header accept: application/com.github.proto-openapi.spec.v2@v1.0+protobuf\n"
+        "GET /openapi/v2\n"
+        "200 @content-type=application/com.github.proto-openapi.spec.v2@v1.0+protobuf\n"
+        "GET /openapi/v3/apis/nonsense\n"
+        "404\n");
+}
+
 static void test_events_in_both_groups(void **state)
 {
     run("POST /api/v1/namespaces/default/events "
@@ -327,6 +374,6 @@ RUN_TESTS(cmocka_unit_test(test_create_get_update_delete),
           cmocka_unit_test(test_dry_run_leaves_nothing), cmocka_unit_test(test_yaml),
           cmocka_unit_test(test_partial_metadata), cmocka_unit_test(test_immutable_map),
           cmocka_unit_test(test_namespaces), cmocka_unit_test(test_status_and_spec_are_apart),
-          cmocka_unit_test(test_health_and_version), cmocka_unit_test(test_events_in_both_groups),
-          cmocka_unit_test(test_what_must_exist_comes_back),
+          cmocka_unit_test(test_health_and_version), cmocka_unit_test(test_discovery),
+          cmocka_unit_test(test_events_in_both_groups), cmocka_unit_test(test_what_must_exist_comes_back),
           cmocka_unit_test(test_endpoints_follow_the_address))
