@@ -1,5 +1,6 @@
 """What every datapath must do with a new connection, asked with real packets (the fake: of its model)."""
 import collections
+import time
 
 import pytest
 
@@ -137,6 +138,19 @@ def test_affinity_can_be_switched_off(lab, family):
     assert len(who(lab, "tcp", "client", vip(1, family), 10)) == 1
     apply(lab, service("web", 1, family), endpoints("web", family, *ALL))
     assert len(who(lab, "tcp", "client", vip(1, family), 40)) == 3
+
+
+def test_affinity_ends_with_its_timeout(lab):
+    """A client may move once it was away for longer than the timeout, and does so soon."""
+    s = service("web", 1, 4, sessionAffinity="ClientIP", sessionAffinityConfig={"clientIP": {"timeoutSeconds": 1}})
+    apply(lab, s, endpoints("web", 4, *ALL))
+    first = ask(lab, "tcp", "client", vip(1, 4)).who
+    assert set(who(lab, "tcp", "client", vip(1, 4), 15)) == {first}
+    for _ in range(12):  # each time with two chances in three
+        time.sleep(2.1)  # the timeout itself is what is tested; xt_recent counts whole seconds
+        if ask(lab, "tcp", "client", vip(1, 4)).who != first:
+            return
+    raise AssertionError(f"the client stays with {first} for ever")
 
 
 def test_one_port_number_for_tcp_and_udp(lab, family):
