@@ -236,27 +236,53 @@ static struct json *new_endpoints(struct sync *s)
     return v;
 }
 
-static bool is_as_wanted(const struct json *have, const struct json *subsets, const struct json *labels,
-                         bool over)
+/* What an Endpoints object is to hold. */
+struct content {
+    struct json *subsets, *labels;
+    bool over_capacity;
+};
+
+static bool is_as_wanted(const struct json *have, const struct content *wanted)
 {
-    return have && value_same(json_getz(have, "subsets"), subsets) &&
-           value_same(json_path(have, "metadata", "labels", NULL), labels) &&
-           (value_annotation(have, OVER_CAPACITY).len > 0) == over;
+    return have && value_same(json_getz(have, "subsets"), wanted->subsets) &&
+           value_same(json_path(have, "metadata", "labels", NULL), wanted->labels) &&
+           (value_annotation(have, OVER_CAPACITY).len > 0) == wanted->over_capacity;
 }
 
-static void write_endpoints(struct sync *s, const struct json *have, struct json *subsets,
-                            struct json *labels, bool over)
+struct writing {
+    const struct json *service;
+    const char *reason, *what; /* of the event if it fails */
+};
+
+static bool on_written(struct sync *s, void *user, const struct client_result *result)
+{
+    const struct writing *w = user;
+    if (result->code && result->code != CLIENT_CONFLICT && result->code != CLIENT_NOT_FOUND)
+        controller_event(s, SERVICES, w->service, EVENT_WARNING, w->reason,
+                         "Failed to %s endpoint %.*s: %.*s", w->what, STR_ARG(s->key),
+                         STR_ARG(result->message));
+    return false;
+}
+
+static void write_endpoints(struct sync *s, const struct json *service, const struct json *have,
+                            const struct content *wanted)
 {
     struct json *v = have ? json_copy(s->arena, have) : new_endpoints(s);
     struct json *meta = json_getz(v, "metadata");
-    json_setz(meta, "labels", labels);
+    json_setz(meta, "labels", wanted->labels);
     (void)json_unsetz(json_getz(meta, "annotations"), OVER_CAPACITY); /* absent is as good */
-    if (over)
+    if (wanted->over_capacity)
         value_set_str(s->arena, json_ensure_object(s->arena, meta, "annotations"), OVER_CAPACITY,
                       STR("truncated"));
-    json_setz(v, "subsets", subsets);
-    sync_write(s, &(struct sync_write){
-                      .verb = have ? CLIENT_UPDATE : CLIENT_CREATE, .resource = ENDPOINTS, .object = v});
+    json_setz(v, "subsets", wanted->subsets);
+    struct writing *w = arena_new(s->arena, struct writing);
+    *w = (struct writing){service, have ? "FailedToUpdateEndpoint" : "FailedToCreateEndpoint",
+                          have ? "update" : "create"};
+    sync_write(s, &(struct sync_write){.verb = have ? CLIENT_UPDATE : CLIENT_CREATE,
+                                       .resource = ENDPOINTS,
+                                       .object = v,
+                                       .done = on_written,
+                                       .user = w});
 }
 
 static void sync_service(struct controller *c, struct sync *s)
@@ -273,10 +299,10 @@ static void sync_service(struct controller *c, struct sync *s)
     if (!services_has_selector(service))
         return;
     collect(s, service, &ports);
-    struct json *subsets = pack(&ports, s->arena), *labels = labels_of(service, s->arena);
-    bool over = cut_to_capacity(subsets);
-    if (!is_as_wanted(have, subsets, labels, over))
-        write_endpoints(s, have, subsets, labels, over);
+    struct content wanted = {.subsets = pack(&ports, s->arena), .labels = labels_of(service, s->arena)};
+    wanted.over_capacity = cut_to_capacity(wanted.subsets);
+    if (!is_as_wanted(have, &wanted))
+        write_endpoints(s, service, have, &wanted);
     array_foreach (&ports, p)
         array_done(&p->addresses);
     array_done(&ports);

@@ -164,6 +164,20 @@ static void carry_out(struct sync *s, const struct slice_plan *plan, struct json
     }
 }
 
+/* Says when topology mode begins to work, or why it does not; what stays as it was is not said again. */
+static void tell_hints(struct sync *s, const struct json *service, const char *why_not,
+                       struct json *const *existing, size_t n)
+{
+    bool had = false;
+    for (size_t i = 0; i < n; i++)
+        had = had || hints_are_in(existing[i]);
+    if (why_not)
+        controller_event(s, SERVICES, service, EVENT_WARNING, "TopologyAwareHintsDisabled", "%s", why_not);
+    else if (!had)
+        controller_event(s, SERVICES, service, EVENT_NORMAL, "TopologyAwareHintsEnabled",
+                         "Topology Aware Hints has been enabled");
+}
+
 static void sync_family(struct sync *s, const struct family_sync *f, enum ip_family family,
                         struct slice_plan *plan)
 {
@@ -177,7 +191,7 @@ static void sync_family(struct sync *s, const struct family_sync *f, enum ip_fam
             existing[n++] = f->slices.v[i];
     }
     collect(s, f->service, f->pods, family, &groups);
-    hints_set(s, f->service, &groups);
+    const char *why_no_hints = hints_set(s, f->service, &groups);
     struct slice_plan_input input = {.arena = s->arena,
                                      .namespace = s->namespace,
                                      .name_prefix = s->name,
@@ -191,7 +205,10 @@ static void sync_family(struct sync *s, const struct family_sync *f, enum ip_fam
                                      .max_per_slice = f->max_per_slice,
                                      .placeholder = true,
                                      .no_creates = value_is_leaving(f->service)};
+    size_t n_before = plan->changes.n;
     slice_plan_make(&input, plan);
+    if (hints_are_wanted(f->service) && plan->changes.n > n_before)
+        tell_hints(s, f->service, why_no_hints, existing, n);
     slice_groups_done(&groups);
 }
 

@@ -177,7 +177,7 @@ static void hint_by_zone(struct sync *s, struct allocation *all, slice_groups *g
     }
 }
 
-static bool wants_auto(const struct json *service)
+bool hints_are_wanted(const struct json *service)
 {
     struct str mode = value_annotation(service, "service.kubernetes.io/topology-mode");
     if (!mode.len)
@@ -185,27 +185,31 @@ static bool wants_auto(const struct json *service)
     return str_eq(mode, STR("Auto")) || str_eq(mode, STR("auto"));
 }
 
-void hints_set(struct sync *s, const struct json *service, slice_groups *groups)
+bool hints_are_in(const struct json *slice)
+{
+    json_foreach (json_getz(slice, "endpoints"), e) {
+        if (json_path(e, "hints", "forZones", NULL))
+            return true;
+    }
+    return false;
+}
+
+const char *hints_set(struct sync *s, const struct json *service, slice_groups *groups)
 {
     struct str distribution = json_string_at(service, "spec", "trafficDistribution");
     struct allocation *all = arena_new(s->arena, struct allocation);
 
-    if (!wants_auto(service)) {
+    if (!hints_are_wanted(service)) {
         if (distribution.len)
             hint_by_distribution(s, distribution, groups);
-        return;
+        return NULL;
     }
     read_nodes(s, all);
     if (!all->why_not)
         count_endpoints(all, groups);
-    if (all->why_not) {
-        controller_event(s, SERVICES, service, EVENT_WARNING, "TopologyAwareHintsDisabled", "%s",
-                         all->why_not);
-        return;
-    }
-    hint_by_zone(s, all, groups);
-    controller_event(s, SERVICES, service, EVENT_NORMAL, "TopologyAwareHintsEnabled",
-                     "Topology Aware Hints has been enabled");
+    if (!all->why_not)
+        hint_by_zone(s, all, groups);
+    return all->why_not;
 }
 
 bool hints_node_differs(const struct json *before, const struct json *after)

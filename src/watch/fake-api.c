@@ -567,6 +567,14 @@ static void run_watch(struct http_call *call, bool first, const struct target *t
         h.data(user, strbuf_str(&out)); /* may cancel the call */
 }
 
+static bool is_in_the_future(const struct fake_api *api, const struct target *t)
+{
+    _cleanup_(strbuf_done) struct strbuf rv = {0};
+    uint64_t number;
+    return query_value(t->query, "resourceVersion", &rv) && str_to_uint64(strbuf_str(&rv), &number) == 0 &&
+           number > api->rv;
+}
+
 static void run_call(struct task *task, void *user)
 {
     struct http_call *call = user;
@@ -588,6 +596,8 @@ static void run_call(struct task *task, void *user)
         return;
     }
     bool watch = str_find(t.query, STR("watch=1")) >= 0;
+    if (!fault && watch && is_in_the_future(api, &t))
+        fault = 504;
     if (!fault && watch) {
         run_watch(call, true, &t);
         return;

@@ -266,6 +266,20 @@ static void test_nonsense_on_a_watch_never_reaches_the_handlers(void **state)
     expect_equal(f);
 }
 
+static void test_a_position_that_never_comes_is_given_up(void **state)
+{
+    struct fixture *f = *state;
+    start(f, INFORMER_LIST_PAGED, 0);
+    expect(f, 10, "+one +three +two synced ");
+    fake_api_inject(f->api,
+                    "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"99999\"}}}\n");
+    fake_api_cut_watches(f->api, -ECONNRESET);
+    loop_script_advance(f->loop, 10);
+    fake_api_delete(f->api, PODS "/two");
+    expect(f, 60000, "-two ");
+    expect_equal(f);
+}
+
 static void test_a_silent_watch_is_cut_and_resumed(void **state)
 {
     struct fixture *f = *state;
@@ -299,4 +313,4 @@ RUN_TESTS(T(test_lists_in_pages_then_watches), T(test_streams_the_initial_events
           T(test_a_page_token_that_expired_starts_the_list_again), T(test_repeated_events_are_ignored),
           T(test_events_out_of_order_are_mended_by_a_list),
           T(test_nonsense_on_a_watch_never_reaches_the_handlers), T(test_a_silent_watch_is_cut_and_resumed),
-          T(test_more_than_the_limit_keeps_what_was_known))
+          T(test_a_position_that_never_comes_is_given_up), T(test_more_than_the_limit_keeps_what_was_known))

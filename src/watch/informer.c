@@ -359,8 +359,13 @@ static void on_stream_end(void *user, const struct client_result *r)
         }
         break;
     case CLIENT_THROTTLED:
+        break;
     case CLIENT_FAILED:
-        break; /* the server's trouble: the position stays good */
+        /* The server's trouble: the position stays good. Unless it is one that the server never comes to, as
+         * after its data were put back from a backup. */
+        if (++c->broken_watches >= MAX_BROKEN_WATCHES)
+            forget_position(c);
+        break;
     default:
         if (r->code > 0 || r->code == -EMSGSIZE)
             forget_position(c);
