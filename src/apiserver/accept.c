@@ -62,7 +62,9 @@ static bool choose_form(const struct media_range *m, bool list, enum accept_form
     if (!str_eq(m->group, STR("meta.k8s.io")) ||
         !(str_eq(m->version, STR("v1")) || str_eq(m->version, STR("v1beta1"))))
         return false;
-    if (str_eq(m->as, list ? STR("PartialObjectMetadataList") : STR("PartialObjectMetadata")))
+    if (str_eq(m->as, STR("Table")))
+        *ret = FORM_TABLE;
+    else if (str_eq(m->as, list ? STR("PartialObjectMetadataList") : STR("PartialObjectMetadata")))
         *ret = FORM_PARTIAL;
     else
         return false;

@@ -37,7 +37,7 @@ static void reply(struct request *r, struct collection *l)
                            STR_ARG(schema->version)));
     for (size_t i = 0; i < l->found.n; i++) {
         if (json_parse(a, cache_object_json(l->found.v[i]), NULL, &doc, NULL) == 0)
-            json_append(items, render_form(a, r->route.resource, &plain, doc));
+            json_append(items, render_form(r, a, &plain, doc));
     }
     json_setz(list, "metadata", metadata);
     json_setz(list, "items", items);

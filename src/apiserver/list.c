@@ -144,19 +144,20 @@ static struct json *parse_items(struct request *r, struct list_reply *l)
     for (size_t i = 0; i < l->found.n; i++) {
         if (json_parse(&r->arena, cache_object_json(l->found.v[i]), NULL, &doc, NULL) < 0)
             continue; /* the cache takes nothing in that does not parse */
-        json_append(items, render_form(&r->arena, r->route.resource, &l->choice, doc));
+        if (l->choice.form != FORM_TABLE)
+            doc = render_form(r, &r->arena, &l->choice, doc);
+        json_append(items, doc);
     }
     return items;
 }
 
-static void reply_formed(struct request *r, struct list_reply *l)
+static struct json *list_object(struct request *r, const struct list_reply *l, struct json *items,
+                                struct json *metadata)
 {
     struct arena *a = &r->arena;
     const struct schema_resource *schema = r->route.resource->schema;
-    _cleanup_(strbuf_done) struct strbuf out = {0};
-    struct json *items = parse_items(r, l), *metadata = list_metadata(a, l), *list;
     bool partial = l->choice.form == FORM_PARTIAL;
-    list = json_object(a);
+    struct json *list = json_object(a);
     json_setz(list, "kind", json_string(a, partial ? STR("PartialObjectMetadataList") : schema->list_kind));
     json_setz(list, "apiVersion",
               partial ? json_stringf(a, "meta.k8s.io/%.*s", STR_ARG(l->choice.version))
@@ -164,14 +165,26 @@ static void reply_formed(struct request *r, struct list_reply *l)
                                      STR_ARG(schema->version)));
     json_setz(list, "metadata", metadata);
     json_setz(list, "items", items);
-    reply_done(l);
-    if (l->choice.encoding == ENCODING_YAML)
+    return list;
+}
+
+static void reply_formed(struct request *r, struct list_reply *l)
+{
+    struct arena *a = &r->arena;
+    _cleanup_(strbuf_done) struct strbuf out = {0};
+    bool yaml = l->choice.encoding == ENCODING_YAML;
+    struct json *items = parse_items(r, l), *metadata = list_metadata(a, l), *list;
+    struct table_options options = render_table_options(r, &l->choice);
+    if (l->choice.form == FORM_TABLE)
+        list = table_make(a, &options, items, metadata);
+    else
+        list = list_object(r, l, items, metadata);
+    if (yaml)
         yaml_write(list, &out);
     else
         json_write(list, &out);
-    request_reply(r, 200,
-                  l->choice.encoding == ENCODING_YAML ? STR("application/yaml") : STR("application/json"),
-                  strbuf_str(&out));
+    reply_done(l);
+    request_reply(r, 200, yaml ? STR("application/yaml") : STR("application/json"), strbuf_str(&out));
 }
 
 /* A token whose revision is forgotten gets, with the refusal, one that goes on without consistency. */

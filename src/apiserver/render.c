@@ -1,12 +1,12 @@
 #include "apiserver/render.h"
 
-#include "apiserver/cache.h"
+#include "apiserver/apiserver-private.h"
 #include "apiserver/conversion.h"
 #include "apiserver/registry.h"
 #include "apiserver/request.h"
 #include "wire/yaml.h"
 
-#define MEDIA_TYPES "application/json, application/yaml"
+#define MEDIA_TYPES "application/json, application/yaml, application/json;as=Table;g=meta.k8s.io;v=v1"
 
 bool render_choose(struct request *r, bool list, struct accept_choice *ret)
 {
@@ -46,14 +46,31 @@ static struct json *partial(struct arena *a, struct json *object, struct str ver
     return p;
 }
 
-struct json *render_form(struct arena *a, const struct resource *resource, const struct accept_choice *choice,
+struct table_options render_table_options(const struct request *r, const struct accept_choice *choice)
+{
+    struct str include = query_get(&r->query, STR("includeObject"));
+    return (struct table_options){
+        .resource = r->route.resource,
+        .version = choice->version,
+        .include = str_eq(include, STR("Object")) ? TABLE_OBJECT
+                   : str_eq(include, STR("None")) ? TABLE_NOTHING
+                                                  : TABLE_METADATA,
+        .now = loop_wall_now(r->server->config.loop),
+    };
+}
+
+struct json *render_form(const struct request *r, struct arena *a, const struct accept_choice *choice,
                          struct json *object)
 {
     if (choice->form == FORM_PARTIAL)
         return partial(a, object, choice->version);
-    return conversion_from_stored(a, resource, object);
+    if (choice->form == FORM_OBJECT)
+        return conversion_from_stored(a, r->route.resource, object);
+    struct table_options options = render_table_options(r, choice);
+    return table_of_one(a, &options, object);
 }
 
+/* A Status or a Scale has no columns: whoever asks for a Table gets it as it is, as upstream does. */
 void render_value(struct request *r, int code, struct json *value)
 {
     struct accept_choice choice;
@@ -65,7 +82,7 @@ void render_object(struct request *r, int code, struct arena *a, struct json *ob
 {
     struct accept_choice choice;
     if (render_choose(r, false, &choice))
-        reply_encoded(r, code, choice.encoding, render_form(a, r->route.resource, &choice, object));
+        reply_encoded(r, code, choice.encoding, render_form(r, a, &choice, object));
 }
 
 void render_cached(struct request *r, int code, const struct cache_object *o)
@@ -82,5 +99,5 @@ void render_cached(struct request *r, int code, const struct cache_object *o)
         request_reply_status(r, status_internal(&r->arena, "the stored object cannot be read"));
         return;
     }
-    reply_encoded(r, code, choice.encoding, render_form(&r->arena, r->route.resource, &choice, doc));
+    reply_encoded(r, code, choice.encoding, render_form(r, &r->arena, &choice, doc));
 }

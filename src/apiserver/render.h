@@ -2,6 +2,7 @@
 #pragma once
 
 #include "apiserver/accept.h"
+#include "apiserver/table.h"
 #include "wire/json.h"
 
 struct cache_object;
@@ -20,8 +21,11 @@ void render_value(struct request *r, int code, struct json *value);
 
 /* What one object is in the form of CHOICE: itself (served form), a PartialObjectMetadata, or a Table of one
  * row. OBJECT is in stored form, in A, and used up. */
-struct json *render_form(struct arena *a, const struct resource *resource, const struct accept_choice *choice,
+struct json *render_form(const struct request *r, struct arena *a, const struct accept_choice *choice,
                          struct json *object);
+
+/* How R wants its Tables. */
+struct table_options render_table_options(const struct request *r, const struct accept_choice *choice);
 
 /* True if the cached bytes are what CHOICE wants. */
 bool render_is_verbatim(const struct resource *resource, const struct accept_choice *choice);

@@ -162,7 +162,7 @@ static void line_of(struct watch *w, const struct pending *p, struct strbuf *out
         struct json *doc;
         if (json_parse(&a, strbuf_str(&object), NULL, &doc, NULL) < 0)
             return; /* the cache takes nothing in that does not parse */
-        doc = render_form(&a, resource, &w->choice, doc);
+        doc = render_form(w->request, &a, &w->choice, doc);
         struct strbuf formed = {0};
         json_write(doc, &formed);
         strbuf_done(&object);
