@@ -84,7 +84,7 @@ static void step(struct chaos *c)
 {
     struct fake_api *api = c->f->api;
     struct json *pod = any(c, PODS_PATH), *slice = any(c, SLICES_PATH);
-    switch (random_below(&c->random, 12)) {
+    switch (random_below(&c->random, 14)) {
     case 0:
         fake_api_cut_watches(api, random_below(&c->random, 2) ? -104 : 0);
         break;
@@ -104,6 +104,10 @@ static void step(struct chaos *c)
     case 5:
         if (slice)
             fake_api_delete(api, path_of(c, SLICES_PATH, slice, "").p);
+        break;
+    case 6: /* killed and started again, in the middle of whatever it was doing */
+        controllers_free(c->f->controllers);
+        fixture_start(c->f, TYPES, ARRAY_LEN(TYPES));
         break;
     default:
         make_ready(c, pod);
