@@ -1,5 +1,6 @@
 /* Endpoint slices of Services with a selector. Source: sections 2.2 to 2.4 of the semantics. */
 #include "base/ip.h"
+#include "base/map.h"
 #include "controllers/controller.h"
 #include "controllers/controllers.h"
 #include "controllers/hints.h"
@@ -72,27 +73,40 @@ static struct json *ports_of(const struct json *service, const struct json *pod,
     return ports;
 }
 
+/* The Node of a pod, parsed once for all its pods; NULL if there is none. NODES is name -> Node. */
+static struct json *node_of(struct sync *s, const struct json *pod, struct map *nodes)
+{
+    struct str name = json_string_at(pod, "spec", "nodeName");
+    struct json *node = name.len ? map_find(nodes, name) : NULL;
+    if (node || !name.len)
+        return node;
+    node = env_get(s->env, NODES, STR(""), name, s->arena);
+    if (node)
+        (void)map_put(nodes, name, node); /* replaces nothing */
+    return node;
+}
+
 /* Groups the endpoints of one family. Pods whose Node is not known yet wait, unless readiness does not
  * matter. */
 static void collect(struct sync *s, const struct json *service, struct objects pods, enum ip_family family,
                     slice_groups *groups)
 {
     struct arena *a = s->arena;
+    struct map nodes = {0};
     for (size_t i = 0; i < pods.n; i++) {
-        const struct json *pod = pods.v[i];
-        struct str node_name = json_string_at(pod, "spec", "nodeName");
-        struct json *node = node_name.len ? env_get(s->env, NODES, STR(""), node_name, a) : NULL;
+        const struct json *pod = pods.v[i], *node = node_of(s, pod, &nodes);
         struct str address = pod_ip(pod, family, a);
 
         if (!address.len || pod_is_terminal(pod))
             continue;
-        if (node_name.len && !node && !services_publishes_not_ready(service)) {
+        if (json_string_at(pod, "spec", "nodeName").len && !node && !services_publishes_not_ready(service)) {
             sync_fail(s);
             continue;
         }
         struct slice_group *group = slice_group_for(groups, ports_of(service, pod, a), a);
         *array_push(&group->endpoints) = endpoint_of(service, pod, node, address, a);
     }
+    map_done(&nodes, NULL);
 }
 
 static struct json *labels_of(const struct json *service, struct arena *a)

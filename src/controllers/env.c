@@ -135,6 +135,18 @@ static void keep_address(struct json *object, struct arena *a)
     drop(json_getz(object, "metadata"), metadata, ARRAY_LEN(metadata));
 }
 
+/* Nodes report much and often; zones, size and readiness are what matters here. */
+static void keep_node(struct json *object, struct arena *a)
+{
+    static const char *const content[] = {"spec", "kind", "apiVersion"};
+    static const char *const status[] = {"images",          "nodeInfo",        "addresses",
+                                         "capacity",        "volumesInUse",    "volumesAttached",
+                                         "daemonEndpoints", "runtimeHandlers", "features"};
+    drop(object, content, ARRAY_LEN(content));
+    drop(json_getz(object, "status"), status, ARRAY_LEN(status));
+    (void)json_unsetz(json_getz(object, "metadata"), "annotations"); /* absent is as good */
+}
+
 void env_init_caches(struct env *env)
 {
     for (int r = 0; r < N_RESOURCES; r++) {
@@ -150,6 +162,7 @@ void env_init_caches(struct env *env)
         }
         config.reduce = r == SERVICES       ? keep_service
                         : r == IP_ADDRESSES ? keep_address
+                        : r == NODES        ? keep_node
                         : r >= CONFIG_MAPS  ? keep_metadata_only
                                             : NULL;
         env->caches[r] = informer_new(&config);
