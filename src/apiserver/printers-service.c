@@ -27,6 +27,8 @@ struct json *printer_service_external_ip(struct arena *a, const struct json *o, 
         struct str ip = json_string_at(ingress, "ip");
         *array_push(&all) = ip.len ? ip : json_string_at(ingress, "hostname");
     }
+    if (all.n > 1)
+        qsort(all.v, all.n, sizeof *all.v, str_cmp_qsort);
     json_foreach (json_path(o, "spec", "externalIPs", NULL), ip)
         *array_push(&all) = json_str(ip);
     struct str text = balanced && !all.n ? STR("<pending>") : printer_join(a, all.v, all.n, 0);
@@ -73,13 +75,12 @@ struct json *printer_endpoints(struct arena *a, const struct json *o, struct wal
 {
     ARRAY_OF(struct str) all = {0};
     json_foreach (json_getz(o, "subsets"), subset) {
-        const struct json *ports = json_getz(subset, "ports");
-        json_foreach (json_getz(subset, "addresses"), address) {
-            struct str ip = json_string_at(address, "ip");
-            if (!ports || !ports->n)
-                *array_push(&all) = ip;
-            json_foreach (ports, port)
-                *array_push(&all) = with_port(a, ip, json_int_at(port, 0, "port"));
+        const struct json *ports = json_getz(subset, "ports"), *addresses = json_getz(subset, "addresses");
+        json_foreach (ports && ports->n ? NULL : addresses, address)
+            *array_push(&all) = json_string_at(address, "ip");
+        json_foreach (ports, port) {
+            json_foreach (addresses, address)
+                *array_push(&all) = with_port(a, json_string_at(address, "ip"), json_int_at(port, 0, "port"));
         }
     }
     struct str text = printer_join(a, all.v, all.n, MAX_LISTED);
@@ -92,7 +93,10 @@ struct json *printer_endpointslice_ports(struct arena *a, const struct json *o, 
     ARRAY_OF(struct str) all = {0};
     json_foreach (json_getz(o, "ports"), port) {
         const struct json *number = json_getz(port, "port");
-        *array_push(&all) = number ? arena_format(a, "%" PRId64, json_int_or(number, 0)) : STR("*");
+        struct str name = json_string_at(port, "name");
+        *array_push(&all) = number     ? arena_format(a, "%" PRId64, json_int_or(number, 0))
+                            : name.len ? name
+                                       : STR("*");
     }
     struct str text = all.n ? printer_join(a, all.v, all.n, MAX_LISTED) : STR("<unset>");
     array_done(&all);

@@ -57,6 +57,12 @@ static struct json *print_secret_data(struct arena *a, const struct json *o, str
     return json_int(a, data ? data->n : 0);
 }
 
+static struct json *print_serviceaccount_secrets(struct arena *a, const struct json *o, struct walltime now)
+{
+    const struct json *secrets = json_getz(o, "secrets");
+    return json_int(a, secrets ? secrets->n : 0);
+}
+
 /* Workloads. */
 
 static int64_t status_number(const struct json *o, const char *field)
@@ -150,6 +156,12 @@ static struct json *print_node_roles(struct arena *a, const struct json *o, stru
     }
     if (roles.n > 1)
         qsort(roles.v, roles.n, sizeof *roles.v, str_cmp_qsort);
+    for (size_t i = 1; i < roles.n;) {
+        if (str_eq(roles.v[i], roles.v[i - 1]))
+            array_remove(&roles, i);
+        else
+            i++;
+    }
     struct str text = printer_join(a, roles.v, roles.n, 0);
     array_done(&roles);
     return json_string(a, text);
@@ -196,21 +208,23 @@ static struct json *print_node_runtime(struct arena *a, const struct json *o, st
 
 /* Events. */
 
-static struct str first_time(const struct json *o, const char *field)
+static struct str first_seen(const struct json *o)
 {
-    struct str time = json_string_at(o, field);
+    struct str time = json_string_at(o, "firstTimestamp");
     return time.len ? time : json_string_at(o, "eventTime");
 }
 
 static struct json *print_event_last_seen(struct arena *a, const struct json *o, struct walltime now)
 {
     struct str time = json_string_at(o, "series", "lastObservedTime");
-    return json_string(a, printer_age(a, time.len ? time : first_time(o, "lastTimestamp"), now));
+    if (!time.len)
+        time = json_string_at(o, "lastTimestamp");
+    return json_string(a, printer_age(a, time.len ? time : first_seen(o), now));
 }
 
 static struct json *print_event_first_seen(struct arena *a, const struct json *o, struct walltime now)
 {
-    return json_string(a, printer_age(a, first_time(o, "firstTimestamp"), now));
+    return json_string(a, printer_age(a, first_seen(o), now));
 }
 
 static struct json *print_event_object(struct arena *a, const struct json *o, struct walltime now)
@@ -220,7 +234,7 @@ static struct json *print_event_object(struct arena *a, const struct json *o, st
     for (size_t i = 0; i < kind.len; i++)
         lower[i] = (char)tolower((unsigned char)lower[i]);
     struct str name = json_string_at(o, "involvedObject", "name");
-    return json_stringf(a, "%s%s%.*s", lower, kind.len ? "/" : "", STR_ARG(name));
+    return json_stringf(a, "%s%s%.*s", lower, name.len ? "/" : "", STR_ARG(name));
 }
 
 static struct json *print_event_source(struct arena *a, const struct json *o, struct walltime now)
@@ -265,8 +279,8 @@ static struct json *print_ipaddress_parent(struct arena *a, const struct json *o
     struct str group = json_string_at(parent, "group"), ns = json_string_at(parent, "namespace");
     if (!parent)
         return json_string(a, STR(NONE));
-    return json_stringf(a, "%.*s%s%.*s/%.*s%s%.*s", STR_ARG(json_string_at(parent, "resource")),
-                        group.len ? "." : "", STR_ARG(group), STR_ARG(ns), ns.len ? "/" : "",
+    return json_stringf(a, "%.*s%s%.*s%s%.*s/%.*s", STR_ARG(json_string_at(parent, "resource")),
+                        group.len ? "." : "", STR_ARG(group), ns.len ? "/" : "", STR_ARG(ns),
                         STR_ARG(json_string_at(parent, "name")));
 }
 
@@ -277,6 +291,7 @@ static const struct {
     {STR_INIT("age"), print_age},
     {STR_INIT("configmap-data"), print_configmap_data},
     {STR_INIT("secret-data"), print_secret_data},
+    {STR_INIT("serviceaccount-secrets"), print_serviceaccount_secrets},
     {STR_INIT("deployment-ready"), print_deployment_ready},
     {STR_INIT("deployment-updated"), print_deployment_updated},
     {STR_INIT("deployment-available"), print_deployment_available},
@@ -324,4 +339,37 @@ printer_fn *printer_find(struct str name)
             return printers[i].print;
     }
     return NULL;
+}
+
+/* Length of a character at the start of S that a terminal would act on: C0 but tab and line end, DEL, C1, and
+ * what turns the direction of writing (U+202A to U+202E, U+2066 to U+2069). 0: it is harmless. */
+static size_t control_len(struct str s)
+{
+    uint8_t c = (uint8_t)s.p[0];
+    if ((c < 0x20 && c != '\t' && c != '\n') || c == 0x7f)
+        return 1;
+    if (c == 0xc2 && s.len > 1 && (uint8_t)s.p[1] < 0xa0)
+        return 2;
+    if (c != 0xe2 || s.len < 3)
+        return 0;
+    uint8_t second = (uint8_t)s.p[1], third = (uint8_t)s.p[2];
+    bool turns = (second == 0x80 && third >= 0xaa && third <= 0xae) ||
+                 (second == 0x81 && third >= 0xa6 && third <= 0xa9);
+    return turns ? 3 : 0;
+}
+
+struct str printer_harmless(struct arena *a, struct str s)
+{
+    _cleanup_(strbuf_done) struct strbuf out = {0};
+    bool changed = false;
+    for (size_t i = 0; i < s.len;) {
+        size_t len = control_len(str_slice(s, i, s.len));
+        changed |= len > 0;
+        for (size_t j = 0; j < len; j++)
+            strbuf_addf(&out, "\\x%02x", (uint8_t)s.p[i + j]);
+        if (!len)
+            strbuf_addc(&out, s.p[i]);
+        i += len ? len : 1;
+    }
+    return changed ? arena_str(a, strbuf_str(&out)) : s;
 }

@@ -17,6 +17,10 @@ struct str printer_age(struct arena *a, struct str time, struct walltime now);
  * counted: " + 3 more...". */
 struct str printer_join(struct arena *a, const struct str *v, size_t n, size_t max);
 
+/* S with what would steer a terminal made visible ("\x1b"): others' text is printed on ours (GO-2022-0983).
+ */
+struct str printer_harmless(struct arena *a, struct str s);
+
 /* In files of their own: pods, and what carries Service traffic. */
 printer_fn printer_pod_ready, printer_pod_status, printer_pod_restarts, printer_pod_ip, printer_pod_node,
     printer_pod_nominated_node, printer_pod_readiness_gates;

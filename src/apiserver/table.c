@@ -45,6 +45,24 @@ static struct json *cell(struct arena *a, const struct table_options *o, const s
     return str_eq(c->type, STR("string")) ? json_string(a, STR("")) : json_null(a);
 }
 
+/* Rows of pods that have ended carry a condition, by which clients may hide them. */
+static void add_conditions(struct arena *a, struct json *row, const struct table_options *o,
+                           const struct json *object)
+{
+    struct str phase = json_string_at(object, "status", "phase");
+    bool succeeded = str_eq(phase, STR("Succeeded"));
+    if (!str_eq(o->resource->stored->kind, STR("Pod")) || (!succeeded && !str_eq(phase, STR("Failed"))))
+        return;
+    struct json *condition = json_object(a);
+    json_setz(condition, "type", json_string(a, STR("Completed")));
+    json_setz(condition, "status", json_string(a, STR("True")));
+    json_setz(condition, "reason", json_string(a, phase));
+    json_setz(
+        condition, "message",
+        json_string(a, succeeded ? STR("The pod has completed successfully.") : STR("The pod failed.")));
+    json_append(json_ensure_array(a, row, "conditions"), condition);
+}
+
 static struct json *row_object(struct arena *a, const struct table_options *o, struct json *object)
 {
     if (o->include == TABLE_OBJECT)
@@ -62,9 +80,14 @@ static struct json *row_object(struct arena *a, const struct table_options *o, s
 static struct json *row(struct arena *a, const struct table_options *o, struct json *object)
 {
     struct json *v = json_object(a), *cells = json_array(a);
-    for (size_t i = 0; i < o->resource->stored->n_columns; i++)
-        json_append(cells, cell(a, o, &o->resource->stored->columns[i], object));
+    for (size_t i = 0; i < o->resource->stored->n_columns; i++) {
+        struct json *one = cell(a, o, &o->resource->stored->columns[i], object);
+        if (one->type == JSON_STRING)
+            one->text = printer_harmless(a, one->text);
+        json_append(cells, one);
+    }
     json_setz(v, "cells", cells);
+    add_conditions(a, v, o, object);
     struct json *carried = row_object(a, o, object);
     if (carried)
         json_setz(v, "object", carried);
