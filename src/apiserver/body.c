@@ -6,9 +6,11 @@
 #include "apiserver/conversion.h"
 #include "apiserver/request.h"
 #include "object/defaults.h"
+#include "object/protobuf-object.h"
 #include "wire/yaml.h"
 
-#define MEDIA_TYPES "application/json, application/yaml"
+#define PROTOBUF    "application/vnd.kubernetes.protobuf"
+#define MEDIA_TYPES "application/json, application/yaml, " PROTOBUF
 #define MAX_MANAGER 128
 
 static struct str default_manager(const struct request *r)
@@ -77,7 +79,19 @@ static struct status *parse_yaml(struct request *r, struct arena *a, struct json
     return status_bad_request(a, "error converting YAML to JSON: %s", err.text);
 }
 
-struct status *body_parse(struct request *r, struct arena *a, struct json_parse_info *info, struct json **ret)
+static struct status *parse_protobuf(struct request *r, struct arena *a, const struct schema_type *type,
+                                     struct json **ret)
+{
+    struct err err = {0};
+    if (!type)
+        return status_unsupported_media_type(a, STR("application/json, application/yaml"));
+    if (protobuf_object_decode(a, type, r->body, ret, &err) < 0)
+        return status_bad_request(a, "%s", err.text);
+    return NULL;
+}
+
+struct status *body_parse(struct request *r, struct arena *a, const struct schema_type *type,
+                          struct json_parse_info *info, struct json **ret)
 {
     struct err err = {0};
     *info = (struct json_parse_info){0};
@@ -85,6 +99,8 @@ struct status *body_parse(struct request *r, struct arena *a, struct json_parse_
         return status_bad_request(a, "the body of the request is empty");
     if (str_eq(r->content_type, STR("application/yaml")))
         return parse_yaml(r, a, info, ret);
+    if (str_eq(r->content_type, STR(PROTOBUF)))
+        return parse_protobuf(r, a, type, ret);
     if (r->content_type.len && !str_eq(r->content_type, STR("application/json")))
         return status_unsupported_media_type(a, STR(MEDIA_TYPES));
     if (json_parse(a, r->body, info, ret, &err) < 0)

@@ -17,9 +17,10 @@ struct write_options {
 /* Returns a refusal or NULL. */
 struct status *body_read_options(struct request *r, struct write_options *ret);
 
-/* The body as a document, in arena A, by its content type (JSON or YAML). Returns a 400, 415 or NULL. */
-struct status *body_parse(struct request *r, struct arena *a, struct json_parse_info *info,
-                          struct json **ret);
+/* The body as a document, in arena A, by its content type: JSON, YAML, or protocol buffers of TYPE (NULL:
+ * none of these). Returns a 400, 415 or NULL. */
+struct status *body_parse(struct request *r, struct arena *a, const struct schema_type *type,
+                          struct json_parse_info *info, struct json **ret);
 
 /* DOC (in A) as an object of the request's resource, with defaults, in the form that is stored. What strict
  * decoding finds becomes warnings or a refusal. */

@@ -7,7 +7,8 @@ static struct status *build(struct write *w, struct change *c)
     struct proposal *p = w->user;
     struct json_parse_info info;
     struct json *object;
-    struct status *refusal = body_parse(w->request, c->arena, &info, &object);
+    struct status *refusal =
+        body_parse(w->request, c->arena, w->request->route.resource->schema->type, &info, &object);
     if (!refusal)
         refusal = body_decode(w->request, c->arena, &p->options, &info, &object);
     return refusal ? refusal : proposal_create(w, c, object);

@@ -21,7 +21,7 @@ static struct status *parse_body(struct request *r, struct json **ret)
     *ret = json_object(&r->arena);
     if (!r->body.len)
         return NULL;
-    struct status *bad = body_parse(r, &r->arena, &info, ret);
+    struct status *bad = body_parse(r, &r->arena, &schema_DeleteOptions, &info, ret);
     if (bad)
         return bad;
     if (!json_is(*ret, JSON_OBJECT))

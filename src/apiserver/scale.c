@@ -49,7 +49,7 @@ static struct status *wanted(struct write *w, struct change *c, struct json **re
     struct request *r = w->request;
     struct json_parse_info info;
     if (r->route.verb == VERB_UPDATE)
-        return body_parse(r, c->arena, &info, ret);
+        return body_parse(r, c->arena, NULL, &info, ret);
     struct patch patch = {.arena = c->arena, .object = scale_of(c->arena, c->old), .text = r->body};
     (void)patch_type_of(r->content_type, &patch.type);
     if (patch.type == PATCH_APPLY)

@@ -67,14 +67,13 @@ static void test_tables_of_services(void **state)
 static void test_tables_of_pods(void **state)
 {
     run("POST " NS "/pods "
-                   "{'metadata':{'name':'p'},'spec':{'nodeName':'n','containers':[{'name':'c','image':'i'},{'"
-                   "name':'d','image':'i'}]}}\n"
+        "{'metadata':{'name':'p'},'spec':{'nodeName':'n','containers':[{'name':'c','image':'i'},{'"
+        "name':'d','image':'i'}]}}\n"
         "201\n" AS_TABLE "GET " NS "/pods/p\n"
         "200 rows.0.cells.1=0/2 rows.0.cells.2=Pending rows.0.cells.3=0 rows.0.cells.5=<none> "
         "rows.0.cells.6=n\n"
         "header content-type: application/merge-patch+json\n"
-        "PATCH " NS
-        "/pods/p/status "
+        "PATCH " NS "/pods/p/status "
         "{'status':{'phase':'Running','podIPs':[{'ip':'10.0.0.1'}],'podIP':'10.0.0.1','containerStatuses':["
         "{'name':'c','ready':true,'restartCount':2,'image':'i','imageID':'','state':{'running':{}},"
         "'lastState':{'terminated':{'exitCode':1,'finishedAt':'2026-09-21T14:08:20Z'}}},"

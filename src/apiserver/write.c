@@ -111,8 +111,8 @@ static void prepare(struct write *w)
         hook(&w->change);
 }
 
-/* Of a status only the types count, which decoding has looked at: as upstream, which takes what controllers and nodes
- * say (an imageID that is not known yet) unless a strategy minds. */
+/* Of a status only the types count, which decoding has looked at: as upstream, which takes what controllers
+ * and nodes say (an imageID that is not known yet) unless a strategy minds. */
 static void validate_by_schema(struct write *w)
 {
     struct change *c = &w->change;
