@@ -78,6 +78,38 @@ static void test_fields_are_complete(void **state)
     }
 }
 
+/* Fails on a field without a sentence, in TYPE and what belongs to it; other groups of types may be bare. */
+static void check_documented(const struct schema_type *type, struct str belongs)
+{
+    while (type->element)
+        type = type->element;
+    if (type->kind != SCHEMA_OBJECT || !str_has_prefix(type->openapi, belongs))
+        return;
+    assert_true(type->doc.len > 0);
+    for (size_t i = 0; i < type->n_fields; i++) {
+        const struct schema_field *f = &type->fields[i];
+        if (!f->doc.len)
+            fail_msg("%.*s.%.*s has no sentence", STR_ARG(type->name), STR_ARG(f->name));
+        check_documented(f->type, belongs);
+    }
+}
+
+static void test_fields_are_documented(void **state)
+{
+    static const char *const core[] = {"Service", "Endpoints", "ConfigMap", "Secret", "Namespace", "Event"};
+    static const char *const others[] = {"EndpointSlice", "Lease",      "ServiceCIDR",
+                                         "IPAddress",     "Deployment", "ReplicaSet"};
+    for (size_t i = 0; i < ARRAY_LEN(core); i++)
+        check_documented(type_at(str_of(core[i])), STR("io.k8s.api.core."));
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        const struct schema_type *type = type_at(str_of(others[i]));
+        check_documented(type, str_slice(type->openapi, 0, type->openapi.len - type->name.len));
+    }
+    check_documented(&schema_ObjectMeta, STR("io.k8s.apimachinery."));
+    check_documented(&schema_Status, STR("io.k8s.apimachinery."));
+    check_documented(&schema_DeleteOptions, STR("io.k8s.apimachinery."));
+}
+
 static void test_merge_rules(void **state)
 {
     const struct schema_field *ports = schema_find_field(type_at(STR("Service.spec")), STR("ports"));
@@ -142,5 +174,6 @@ static void test_look_ups(void **state)
     assert_null(schema_find_field(&schema_ObjectMeta, STR("nothing")));
 }
 
-RUN_TESTS(cmocka_unit_test(test_fields_are_complete), cmocka_unit_test(test_merge_rules),
-          cmocka_unit_test(test_defaults), cmocka_unit_test(test_look_ups))
+RUN_TESTS(cmocka_unit_test(test_fields_are_complete), cmocka_unit_test(test_fields_are_documented),
+          cmocka_unit_test(test_merge_rules), cmocka_unit_test(test_defaults),
+          cmocka_unit_test(test_look_ups))
