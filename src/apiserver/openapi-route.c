@@ -24,7 +24,7 @@ static struct str choose(const struct request *r, bool has_protobuf)
         if (is_json(type))
             return STR("application/json");
         if (has_protobuf && (str_eq(type, STR(V2_PROTOBUF_OLD)) || str_eq(type, STR(V2_PROTOBUF))))
-            return type;
+            return STR(V2_PROTOBUF); /* Go cannot parse its older name as a media type */
     }
     return STR_NONE;
 }

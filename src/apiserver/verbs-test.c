@@ -273,7 +273,7 @@ static void test_discovery(void **state)
         "200 swagger=2.0\n"
         "header accept: application/com.github.proto-openapi.spec.v2@v1.0+protobuf\n"
         "GET /openapi/v2\n"
-        "200 @content-type=application/com.github.proto-openapi.spec.v2@v1.0+protobuf\n"
+        "200 @content-type=application/com.github.proto-openapi.spec.v2.v1.0+protobuf\n"
         "GET /openapi/v3/apis/nonsense\n"
         "404\n");
 }
