@@ -10,7 +10,7 @@ all: $(BUILD)/build.ninja ## Build build/fairlead (optimised).
 	ln -sf $(patsubst build/%,%,$(BUILD))/src/cmd/fairlead build/fairlead
 
 $(BUILD)/build.ninja:
-	meson setup $(BUILD) --buildtype=release $(MESON_FLAGS)
+	meson setup $(BUILD) --buildtype=release -Doptimization=2 $(MESON_FLAGS)
 
 deps: ## Install the packages that build and tests need, and fetch the public test suites and clients.
 	tools/install-deps all
