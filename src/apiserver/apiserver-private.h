@@ -20,6 +20,7 @@ struct apiserver {
     struct bootstrap *bootstrap;
     struct metrics *metrics;
     struct list requests; /* struct request */
+    struct list writes;   /* struct write, that the store has */
     size_t n_requests;    /* in flight, watches apart */
     size_t n_watches;
     struct map watchers; /* user name -> struct watcher_account of watch.c */

@@ -8,6 +8,7 @@
 #include "apiserver/request.h"
 #include "apiserver/selection.h"
 #include "apiserver/verbs.h"
+#include "apiserver/write.h"
 #include "base/log.h"
 
 #define MIB ((size_t)1024 * 1024)
@@ -45,6 +46,7 @@ int apiserver_new(const struct apiserver_config *config, struct apiserver **ret,
     s->config = *config;
     fill_limits(&s->config.limits);
     list_init(&s->requests);
+    list_init(&s->writes);
     int status = authn_new(config->tokens, &s->authn, err);
     if (status < 0) {
         free(s);
@@ -93,6 +95,7 @@ void apiserver_free(struct apiserver *s)
     bootstrap_free(s->bootstrap);
     while (!list_is_empty(&s->requests))
         request_abandon(container_of(s->requests.next, struct request, node));
+    write_orphan_all(&s->writes);
     metrics_free(s->metrics);
     registry_free(s->registry);
     cache_free(s->cache);

@@ -61,8 +61,8 @@ struct apiserver;
 /* CONFIG's pointers outlive the server; the rest is copied. Errors: -EINVAL for a bad token file. */
 int apiserver_new(const struct apiserver_config *config, struct apiserver **ret, struct err *err);
 void apiserver_start(struct apiserver *s);
-/* Ends every reply under way. The store must still be open, and does not call back any more afterwards once
- * closed. */
+/* Ends every reply under way. The store must still be open; close it afterwards: it then finishes what it was
+ * given. */
 void apiserver_free(struct apiserver *s);
 
 /* An http_handle_fn: CTX is the struct apiserver. Answers every exchange exactly once, now or later. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "apiserver/local.h"
 #include "apiserver/test-script.h"
 #include "base/log.h"
 #include "base/test.h"
@@ -165,6 +166,36 @@ static void test_requests_in_flight_are_bounded(void **state)
     script_server_close(&s);
 }
 
+static void on_end(void *user, const struct err *err)
+{
+    (*(int *)user)++;
+}
+
+/* The server ends while the store has a write: the store finishes it, and the next server finds it. */
+static void test_server_that_ends_in_a_write(void **state)
+{
+    struct script_server s;
+    const struct str masters = STR("system:masters");
+    const struct http_call_handler handler = {.end = on_end};
+    const struct http_request request = {
+        .method = STR("POST"), .target = STR(MAPS), .body = STR("{\"metadata\":{\"name\":\"late\"}}")};
+    int n_ended = 0;
+    script_server_open(&s, STR(""), NULL);
+    struct http_transport *t = local_transport_new(&(struct local_options){.loop = s.loop,
+                                                                           .handle = apiserver_handle,
+                                                                           .ctx = s.server,
+                                                                           .user = STR("a"),
+                                                                           .groups = &masters,
+                                                                           .n_groups = 1});
+    (void)http_send(t, &request, &handler, &n_ended);
+    (void)loop_step(s.loop, 0); /* the request is handled; the store's own task comes in the next round */
+    assert_int_equal(n_ended, 0);
+    http_transport_free(t);
+    script_server_restart(&s);
+    script_run(&s, "GET " MAPS "/late\n200\n");
+    script_server_close(&s);
+}
+
 static void test_timeouts(void **state)
 {
     run("send a GET " MAPS "?resourceVersion=1000&timeout=1s\n"
@@ -202,5 +233,6 @@ RUN_TESTS(cmocka_unit_test(test_racing_patches_all_count),
           cmocka_unit_test(test_CVE_2021_25735_rules_see_what_is_replaced),
           cmocka_unit_test(test_CVE_2020_8552_metric_labels_are_closed),
           cmocka_unit_test(test_CVE_2019_11250_no_secret_is_logged),
-          cmocka_unit_test(test_requests_in_flight_are_bounded), cmocka_unit_test(test_timeouts),
+          cmocka_unit_test(test_requests_in_flight_are_bounded),
+          cmocka_unit_test(test_server_that_ends_in_a_write), cmocka_unit_test(test_timeouts),
           cmocka_unit_test(test_clients_that_leave))

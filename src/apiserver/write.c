@@ -34,12 +34,17 @@ static void attempt_done(struct write *w)
     arena_done(&w->arena);
 }
 
-static void write_end(struct write *w, const struct status *refusal, struct json *object)
+static void write_free(struct write *w)
 {
-    w->ops->done(w, refusal, object);
     attempt_done(w);
     request_unref(w->request);
     free(w);
+}
+
+static void write_end(struct write *w, const struct status *refusal, struct json *object)
+{
+    w->ops->done(w, refusal, object);
+    write_free(w);
 }
 
 /* Step 9. */
@@ -234,7 +239,18 @@ static void commit(struct write *w)
         }
     }
     memcpy(&ops[1], c->also, c->n_also * sizeof *ops);
+    list_append(&w->request->server->writes, &w->node);
     store_write(w->request->server->config.store, ops, c->n_also + 1, on_written, w);
+}
+
+void write_orphan_all(struct list *writes)
+{
+    list_foreach_safe (writes, node) {
+        struct write *w = container_of(node, struct write, node);
+        settle(w, false);
+        list_remove(&w->node);
+        w->is_orphan = true;
+    }
 }
 
 static struct status *store_failure(struct write *w, const struct store_result *result)
@@ -253,6 +269,11 @@ static void on_written(void *user, const struct store_result *result)
 {
     struct write *w = user;
     struct apiserver *s = w->request->server;
+    if (w->is_orphan) {
+        write_free(w);
+        return;
+    }
+    list_remove(&w->node);
     if (result->status == 0) {
         w->revision = result->revision;
         settle(w, true);

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "apiserver/registry.h"
+#include "base/list.h"
 
 struct request;
 struct write;
@@ -28,6 +29,8 @@ struct write_ops {
 };
 
 struct write {
+    struct list node;        /* in the server's list while the store has it */
+    bool is_orphan;          /* the server is gone; only memory is left to be freed */
     struct request *request; /* a reference */
     const struct resource *resource;
     const struct write_ops *ops;
@@ -52,3 +55,6 @@ struct write {
 
 struct write *write_new(struct request *r, const struct write_ops *ops);
 void write_start(struct write *w);
+
+/* The server ends: writes that the store has are left to it, and their answers are not waited for. */
+void write_orphan_all(struct list *writes);
