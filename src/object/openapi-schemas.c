@@ -138,7 +138,8 @@ static void add_merge_rules(struct openapi *o, const struct schema_field *f, str
 static void add_rules(struct openapi *o, const struct schema_field *f, struct json *schema)
 {
     struct json *value;
-    if (f->default_json.len && !f->default_if_field.len &&
+    /* An empty object as default only means that the defaults inside it count; it need not be a valid one. */
+    if (f->default_json.len && !f->default_if_field.len && f->type->kind != SCHEMA_OBJECT &&
         json_parse(o->arena, f->default_json, NULL, &value, NULL) == 0)
         json_setz(schema, "default", value);
     if (f->n_enum_values) {
