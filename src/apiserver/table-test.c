@@ -117,6 +117,16 @@ static void test_tables_of_the_rest(void **state)
         "200 rows.#=4 rows.0.cells.1=Active\n");
 }
 
+/* Whoever writes an Event does not write on the terminal of who reads it. */
+static void test_GO_2022_0983_cells_move_no_cursor(void **state)
+{
+    run("POST " NS "/events {'metadata':{'name':'e'},'message':'a\\u001b[2Jb\\u0007c\\u202ed\\u009be\\u2066f "
+                   "\\u00e9','type':'\\u007f',"
+        "'involvedObject':{'namespace':'default'}}\n"
+        "201 message~a\n" AS_TABLE "GET " NS "/events\n"
+        "200 rows.0.cells.1=\\x7f rows.0.cells.6~\"a\\\\x1b[2Jb\\\\x07c\" rows.0.cells.6~\303\251\n");
+}
+
 static void test_tables_in_watches(void **state)
 {
     run(AS_TABLE "watch w " NS "/configmaps?watch=1\n"
@@ -130,4 +140,4 @@ static void test_tables_in_watches(void **state)
 
 RUN_TESTS(cmocka_unit_test(test_every_printer_is_there), cmocka_unit_test(test_tables_of_services),
           cmocka_unit_test(test_tables_of_pods), cmocka_unit_test(test_tables_of_the_rest),
-          cmocka_unit_test(test_tables_in_watches))
+          cmocka_unit_test(test_GO_2022_0983_cells_move_no_cursor), cmocka_unit_test(test_tables_in_watches))
