@@ -22,6 +22,7 @@
 #include "io/http-server.h"
 #include "io/tls.h"
 #include "object/status.h"
+#include "store/embedded/embedded.h"
 #include "store/memory/memory.h"
 #include "watch/kubeconfig.h"
 
@@ -65,10 +66,14 @@ static int server_open_directory(struct server *s, struct err *err)
 
 static int server_open_store(struct server *s, struct err *err)
 {
-    if (!s->resolved.in_memory)
-        return err_set(err, -ENOTSUP, "the embedded store is not built yet; use --store=memory");
-    s->store = store_memory_new(&(struct store_memory_options){.loop = s->loop});
-    return 0;
+    char path[PATH_LEN];
+    if (s->resolved.in_memory) {
+        s->store = store_memory_new(&(struct store_memory_options){.loop = s->loop});
+        return 0;
+    }
+    snprintf(path, sizeof path, "%.4000s/store", s->resolved.data_dir);
+    return store_embedded_open(&(struct store_embedded_options){.loop = s->loop, .path = path}, &s->store,
+                               err);
 }
 
 /* Every name under which clients may reach the API. */
@@ -261,6 +266,7 @@ static void server_stop(struct server *s)
         apiserver_free(s->api);
     if (s->store)
         store_close(s->store);
+    loop_step(s->loop, 0); /* what the store's thread had posted */
     tls_free(s->tls);
     server_pki_done(&s->pki);
     strbuf_done(&s->tokens);

@@ -35,6 +35,7 @@ static int teardown(void **state)
     struct rig *r = *state;
     const struct store_maker *maker = r->maker;
     store_close(r->store);
+    loop_step(r->loop, 0); /* what a worker had posted */
     loop_free(r->loop);
     if (maker->clean)
         maker->clean(maker->user);

@@ -348,8 +348,9 @@ static void memory_compact(struct store *s, int64_t revision)
 static void memory_close(struct store *s)
 {
     struct memory *m = memory_of(s);
-    memory_run(&m->run, m); /* what was accepted is finished */
     task_cancel(&m->run);
+    while (!list_is_empty(&m->jobs)) /* nothing outlives a memory store: there is nothing to finish */
+        memory_end_job(container_of(m->jobs.next, struct job, node));
     watchers_done(&m->watchers);
     while (m->n_history)
         memory_forget_oldest(m);
