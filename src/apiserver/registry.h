@@ -12,8 +12,8 @@
  *   5 schema and metadata validation         x                 x                  -             422
  *   6 validate, validate_update              x                 both               -             422
  *   7 warnings                               x                 x                  -             -
- *   8 one store transaction                  x                 x                  x             409, 413, 500, 503
- *   9 committed, or aborted                  x                 x                  x             -
+ *   8 one store transaction                  x                 x                  x             409, 413,
+ * 500, 503 9 committed, or aborted                  x                 x                  x             -
  *
  * Whoever loses a race at step 8 starts again at step 2 with a new struct change, so hooks see the object
  * that the commit is conditional on (CVE-2021-25735). Step 9 is called exactly once for each change whose

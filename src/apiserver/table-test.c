@@ -121,7 +121,7 @@ static void test_tables_of_the_rest(void **state)
 static void test_GO_2022_0983_cells_move_no_cursor(void **state)
 {
     run("POST " NS "/events {'metadata':{'name':'e'},'message':'a\\u001b[2Jb\\u0007c\\u202ed\\u009be\\u2066f "
-                   "\\u00e9','type':'\\u007f',"
+        "\\u00e9','type':'\\u007f',"
         "'involvedObject':{'namespace':'default'}}\n"
         "201 message~a\n" AS_TABLE "GET " NS "/events\n"
         "200 rows.0.cells.1=\\x7f rows.0.cells.6~\"a\\\\x1b[2Jb\\\\x07c\" rows.0.cells.6~\303\251\n");

@@ -26,8 +26,9 @@ bool host_has_capability(int capability);
  */
 int host_set_oom_score_adj(int value, struct err *err);
 
-/* Raises the number of descriptors this process may have to the most it is allowed, and returns that. The usual
- * soft limit of 1024 is for select(2), which nothing here uses; a server with a thousand watchers needs more. */
+/* Raises the number of descriptors this process may have to the most it is allowed, and returns that. The
+ * usual soft limit of 1024 is for select(2), which nothing here uses; a server with a thousand watchers needs
+ * more. */
 uint64_t host_raise_descriptor_limit(void);
 
 /* What a Node object says about its host. Texts are empty where the host does not say. */

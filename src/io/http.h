@@ -51,8 +51,9 @@ struct http_exchange {
     const struct http_request *request; /* valid until the reply has ended */
     const struct http_peer *peer;
     struct arena *arena; /* freed when the exchange ends */
-    /* Set by the handler if it keeps the exchange: the client is gone, nothing may be written any more. A handler
-     * that does not set it must still end its reply, which then goes nowhere. Not called from inside the handler. */
+    /* Set by the handler if it keeps the exchange: the client is gone, nothing may be written any more. A
+     * handler that does not set it must still end its reply, which then goes nowhere. Not called from inside
+     * the handler. */
     void (*on_abort)(struct http_exchange *ex, void *user);
     /* Optional: what was queued has been sent (http_reply_queued() fell to zero). */
     void (*on_drained)(struct http_exchange *ex, void *user);

@@ -159,7 +159,8 @@ static int spawn(const struct process_options *options, const struct child_fds *
     posix_spawn_file_actions_adddup2(&actions, fds->in, 0);
     posix_spawn_file_actions_adddup2(&actions, fds->out, 1);
     posix_spawn_file_actions_adddup2(&actions, fds->errors, 2);
-    /* Not all we have is CLOEXEC: what our own parent or a library left open must not reach it (CVE-2024-21626). */
+    /* Not all we have is CLOEXEC: what our own parent or a library left open must not reach it
+     * (CVE-2024-21626). */
     posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     /* The loop blocks the signals it handles; a child would inherit that. */
     posix_spawnattr_setsigmask(&attributes, &none);

@@ -44,7 +44,7 @@ int process_start(struct loop *loop, const struct process_options *options, stru
 /* Kills it and waits for its end, which comes at once; there is no callback. NULL is fine. */
 void process_cancel(struct process *p);
 
-/* Runs it to its end, blocking: for start-up and --cleanup only. OUT and ERRORS may be NULL; what was collected is
- * appended (the views in RET are not valid). Errors: as process_start(). */
+/* Runs it to its end, blocking: for start-up and --cleanup only. OUT and ERRORS may be NULL; what was
+ * collected is appended (the views in RET are not valid). Errors: as process_start(). */
 int process_run_sync(const struct process_options *options, struct process_result *ret, struct strbuf *out,
                      struct strbuf *errors, struct err *err);

@@ -33,8 +33,8 @@ struct apply_options {
 };
 
 /* Applies CONFIG (raw; it is used up) to LIVE (as stored; NULL if there is none). RET is a new object with
- * its managedFields and the schema's defaults. If nothing changes it equals LIVE, times of managedFields included.
- * Returns NULL, a 400, or a 409 with a cause FieldManagerConflict for each field. */
+ * its managedFields and the schema's defaults. If nothing changes it equals LIVE, times of managedFields
+ * included. Returns NULL, a 400, or a 409 with a cause FieldManagerConflict for each field. */
 struct status *apply_config(const struct apply_options *o, const struct json *live, struct json *config,
                             struct json **ret_object);
 

@@ -123,5 +123,6 @@ bool schema_has_verb(const struct schema_resource *resource, struct str verb);
 extern const struct schema_type schema_ObjectMeta, schema_ListMeta, schema_Status, schema_DeleteOptions,
     schema_LabelSelector, schema_Scale;
 
-/* A name for the content of the tables and of what is made of them: hex digits that change with the sources. */
+/* A name for the content of the tables and of what is made of them: hex digits that change with the sources.
+ */
 extern const struct str schema_hash;

@@ -16,9 +16,9 @@ void rule_protocol(struct strbuf *out, const struct service_port *p);
 void rule_dport(struct strbuf *out, const struct service_port *p, uint16_t port);
 /* " -j TARGET" and the end of the line */
 void rule_jump_to(struct strbuf *out, const char *target);
-/* " -j REJECT ..." or DROP. TCP gets a reset where kube-proxy sends an ICMP error: errors are limited to a few per second
- * and client, and one that arrives while the client is still inside connect(2), as from a pod of the same node, does not
- * end the attempt: it then takes the SYN's repetition, a second later. */
+/* " -j REJECT ..." or DROP. TCP gets a reset where kube-proxy sends an ICMP error: errors are limited to a
+ * few per second and client, and one that arrives while the client is still inside connect(2), as from a pod
+ * of the same node, does not end the attempt: it then takes the SYN's repetition, a second later. */
 void rule_refuse(struct strbuf *out, const struct service_port *p, enum frontend_action action);
 /* " -j REJECT ..." by ICMP */
 void rule_unreachable(struct strbuf *out, enum ip_family family);
