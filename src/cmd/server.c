@@ -127,6 +127,13 @@ static void server_format_error(void *ctx, int status, const char *message, stru
     status_write(&s, out);
 }
 
+/* The port is opened first, since objects carry its number; no request is served before the loop runs. */
+static void server_handle(void *ctx, struct http_exchange *ex)
+{
+    struct server *s = ctx;
+    apiserver_handle(s->api, ex);
+}
+
 static int server_open_port(struct server *s, struct err *err)
 {
     const struct tls_server_config tls = {
@@ -139,8 +146,8 @@ static int server_open_port(struct server *s, struct err *err)
         return r;
     http_server_new(&(struct http_server_config){.loop = s->loop,
                                                  .tls = s->tls,
-                                                 .handle = apiserver_handle,
-                                                 .ctx = s->api,
+                                                 .handle = server_handle,
+                                                 .ctx = s,
                                                  .format_error = server_format_error,
                                                  .error_content_type = "application/json"},
                     &s->http);
@@ -159,7 +166,7 @@ static int server_make_api(struct server *s, struct err *err)
         .node_port_first = r->node_port_first,
         .node_port_last = r->node_port_last,
         .advertise_ip = r->advertise,
-        .secure_port = s->port ? s->port : r->port,
+        .secure_port = s->port,
         .version = STR(FAIRLEAD_VERSION),
         .build_date = STR(FAIRLEAD_BUILD_DATE),
         .git_commit = STR(FAIRLEAD_GIT_COMMIT),
@@ -229,9 +236,9 @@ static int server_start(struct server *s, const char *token_file, struct err *er
     if (r == 0 && *token_file)
         r = file_read(token_file, TOKENS_MAX_LEN, &s->tokens, err);
     if (r == 0)
-        r = server_make_api(s, err);
-    if (r == 0)
         r = server_open_port(s, err);
+    if (r == 0)
+        r = server_make_api(s, err);
     if (r == 0)
         r = server_write_kubeconfig(s, "admin", &s->pki.admin, s->kubeconfig_path, err);
     if (r == 0)
