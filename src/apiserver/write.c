@@ -262,6 +262,8 @@ static struct status *store_failure(struct write *w, const struct store_result *
         return status_too_large(&w->arena, "%s", why);
     log_warn_limited("a write of %.*s failed: %s; nothing was changed", STR_ARG(w->resource->schema->plural),
                      why);
+    if (result->status == -ENOSPC)
+        return status_insufficient_storage(&w->arena, "%s", why);
     return status_internal(&w->arena, "%s", why);
 }
 

@@ -283,6 +283,15 @@ struct status *status_unavailable(struct arena *a, const char *format, ...)
     return s;
 }
 
+struct status *status_insufficient_storage(struct arena *a, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    struct status *s = status_new(a, 507, "InsufficientStorage", format_va(a, format, ap));
+    va_end(ap);
+    return s;
+}
+
 struct status *status_deleted(struct arena *a, const struct schema_resource *r, struct str name,
                               struct str uid)
 {

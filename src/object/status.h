@@ -94,6 +94,8 @@ struct status *status_server_timeout(struct arena *a, const struct schema_resour
                                      int retry_after_seconds);
 /* 503 */
 struct status *status_unavailable(struct arena *a, const char *format, ...) _printf_(2, 3);
+/* 507: the store has no room. Not upstream's, which has a 500 for it: clients should not just try again. */
+struct status *status_insufficient_storage(struct arena *a, const char *format, ...) _printf_(2, 3);
 /* The Success that a deletion without an object answers. */
 struct status *status_deleted(struct arena *a, const struct schema_resource *r, struct str name,
                               struct str uid);
