@@ -74,6 +74,7 @@ static int agent_run(const struct proxy_options *o, const struct proxy_resolved 
 {
     struct err err = {0};
     struct agent a = {.loop = loop_new()};
+    (void)host_raise_descriptor_limit(); /* userspace forwarding needs two for every connection */
     random_seed_from_system(&a.random);
     if (host_set_oom_score_adj((int)o->oom_score_adj, &err) < 0)
         log_warn("%s; the agent goes on", err.text);

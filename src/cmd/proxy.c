@@ -14,6 +14,7 @@ static int proxy_run(const struct proxy_options *o, const struct proxy_resolved 
     struct random random;
     struct connection connection;
     struct served_proxy served;
+    (void)host_raise_descriptor_limit(); /* userspace forwarding needs two for every connection */
     random_seed_from_system(&random);
     if (host_set_oom_score_adj((int)o->oom_score_adj, &err) < 0)
         log_warn("%s; the proxy goes on", err.text);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "cmd/server.h"
 
 #define AT(member) offsetof(struct server_options, member)
@@ -114,6 +115,48 @@ static int resolve_ranges(const struct server_options *o, struct server_resolved
     return 0;
 }
 
+static int add_pod_range(struct server_resolved *r, struct str text, struct err *err)
+{
+    struct ip_prefix p;
+    if (ip_prefix_parse(text, &p) < 0 || !ip_prefix_is_canonical(&p))
+        return err_set(err, -EINVAL, "--cluster-cidr: \"%.*s\" is not a CIDR such as 10.244.0.0/16",
+                       STR_ARG(text));
+    int most = p.ip.family == IP_V4 ? 24 : 64;
+    if (p.bits > most || p.bits < most - 16)
+        return err_set(err, -EINVAL, "--cluster-cidr: %.*s cannot be divided into a /%d for each node",
+                       STR_ARG(text), most);
+    for (size_t i = 0; i < r->n_service_ranges; i++) {
+        if (r->service_ranges[i].ip.family == p.ip.family && ip_prefix_overlaps(&r->service_ranges[i], &p))
+            return err_set(err, -EINVAL, "%.*s for pods (--cluster-cidr) overlaps --service-cluster-ip-range",
+                           STR_ARG(text));
+    }
+    r->pod_ranges[r->n_pod_ranges++] = p;
+    return 0;
+}
+
+static const struct str default_pod_ranges[] = {STR_INIT("10.244.0.0/16"), STR_INIT("fd00:10:244::/56")};
+
+/* Pods live in as many families as Services do, in the same order. */
+static int resolve_pod_ranges(const struct flag_list *given, struct server_resolved *r, struct err *err)
+{
+    int e = 0;
+    if (given->n > 2)
+        return err_set(err, -EINVAL, "--cluster-cidr takes one CIDR or one per family, not %zu", given->n);
+    for (size_t i = 0; i < given->n && e == 0; i++)
+        e = add_pod_range(r, given->v[i], err);
+    if (e == 0 && r->n_pod_ranges == 2 && r->pod_ranges[0].ip.family == r->pod_ranges[1].ip.family)
+        return err_set(err, -EINVAL, "--cluster-cidr: two CIDRs must be of different families");
+    for (size_t i = 0; i < r->n_service_ranges && e == 0 && !given->n; i++)
+        e = add_pod_range(r, default_pod_ranges[r->service_ranges[i].ip.family == IP_V6], err);
+    if (e < 0 && !given->n) { /* nobody asked for pods in this range */
+        log_warn("%s; nodes get no podCIDR until --cluster-cidr names one", err->text);
+        *err = (struct err){0};
+        r->n_pod_ranges = 0;
+        e = 0;
+    }
+    return e;
+}
+
 static int resolve_node_ports(const struct server_options *o, struct server_resolved *r, struct err *err)
 {
     struct str text = str_of(o->service_node_port_range);
@@ -139,7 +182,8 @@ static int resolve_node_name(const struct server_options *o, struct server_resol
     return 0;
 }
 
-int server_options_resolve(const struct server_options *o, struct server_resolved *ret, struct err *err)
+int server_options_resolve(const struct server_options *o, const struct proxy_options *proxy,
+                           struct server_resolved *ret, struct err *err)
 {
     struct server_resolved r = {
         .data_dir = o->data_dir,
@@ -151,6 +195,8 @@ int server_options_resolve(const struct server_options *o, struct server_resolve
         e = resolve_addresses(o, &r, err);
     if (e == 0)
         e = resolve_ranges(o, &r, err);
+    if (e == 0)
+        e = resolve_pod_ranges(&proxy->cluster_cidr, &r, err);
     if (e == 0)
         e = resolve_node_ports(o, &r, err);
     if (e == 0)

@@ -207,8 +207,12 @@ static void server_start_controllers(struct server *s)
                                                            .user = STR("system:fairlead-controllers"),
                                                            .groups = groups,
                                                            .n_groups = 1});
-    s->controllers = controllers_new(
-        &(struct controllers_config){.loop = s->loop, .transport = s->local, .random = &s->random});
+    struct controllers_config config = {.loop = s->loop,
+                                        .transport = s->local,
+                                        .random = &s->random,
+                                        .n_pod_ranges = s->resolved.n_pod_ranges};
+    memcpy(config.pod_ranges, s->resolved.pod_ranges, sizeof config.pod_ranges);
+    s->controllers = controllers_new(&config);
     controllers_start(s->controllers);
 }
 
@@ -289,7 +293,7 @@ static int server_with_options(const struct server_options *o, const struct flag
     struct server s = {.lock_fd = -1};
     run_set_logging(proxy->verbosity, proxy->logging_format);
     struct proxy_resolved unused;
-    if (server_options_resolve(o, &s.resolved, &err) < 0 ||
+    if (server_options_resolve(o, proxy, &s.resolved, &err) < 0 ||
         proxy_options_resolve(proxy, "host", &unused, &err) < 0) {
         run_fail("server", err.text);
         return RUN_EXIT_USAGE;
@@ -298,6 +302,7 @@ static int server_with_options(const struct server_options *o, const struct flag
     s.loop = loop_new();
     random_seed_from_system(&s.random);
     run_stop_on_signals(s.loop);
+    (void)host_raise_descriptor_limit(); /* one is open for every client */
     int status = RUN_EXIT_OK;
     if (server_start(&s, o->token_auth_file, &err) < 0)
         status = run_fail("server", err.text);

@@ -26,10 +26,13 @@ struct server_resolved {
     char node_name[HOST_NAME_LEN];
     struct ip_prefix service_ranges[2];
     size_t n_service_ranges;
+    struct ip_prefix pod_ranges[2]; /* of which each Node gets its podCIDR */
+    size_t n_pod_ranges;
     uint16_t node_port_first, node_port_last;
     bool in_memory;
 };
 
-/* Errors: -EINVAL with a sentence that names the flag; host's. */
-int server_options_resolve(const struct server_options *options, struct server_resolved *ret,
-                           struct err *err);
+/* PROXY: its --cluster-cidr is where pods live, 10.244.0.0/16 if not given. Errors: -EINVAL with a sentence
+ * that names the flag; host's. */
+int server_options_resolve(const struct server_options *options, const struct proxy_options *proxy,
+                           struct server_resolved *ret, struct err *err);

@@ -46,7 +46,7 @@ struct controllers *controllers_new_selected(const struct controllers_config *co
 
 extern const struct controller_type endpointslice_controller, endpoints_controller, mirroring_controller,
     replicaset_controller, deployment_controller, namespace_controller, garbage_controller,
-    servicecidr_controller;
+    servicecidr_controller, nodes_controller;
 
 /* An event about OBJECT from the controller of this sync. */
 void controller_event(struct sync *s, enum resource kind, const struct json *object, enum event_type type,

@@ -6,8 +6,9 @@
 #include "controllers/controller.h"
 
 static const struct controller_type *const ALL_TYPES[] = {
-    &endpointslice_controller, &endpoints_controller, &mirroring_controller, &replicaset_controller,
-    &deployment_controller,    &namespace_controller, &garbage_controller,   &servicecidr_controller,
+    &endpointslice_controller, &endpoints_controller,   &mirroring_controller,
+    &replicaset_controller,    &deployment_controller,  &namespace_controller,
+    &garbage_controller,       &servicecidr_controller, &nodes_controller,
 };
 
 /* One subscription of one controller to one cache. */

@@ -1,15 +1,16 @@
 /* Controllers: everything that keeps objects as they are meant to be, over one connection to the API.
  *
  * Endpoint slices, Endpoints and mirrored slices, Deployments and ReplicaSets, deletion of namespaces,
- * garbage collection by owner references, service CIDRs. Each is level-triggered: what it does follows from
- * the objects as they are now, so it may be stopped and started at any moment. Time, chance and the transport
- * are arguments.
+ * garbage collection by owner references, service CIDRs, the pod ranges of Nodes. Each is level-triggered:
+ * what it does follows from the objects as they are now, so it may be stopped and started at any moment.
+ * Time, chance and the transport are arguments.
  *
  *     struct controllers *c = controllers_new(&config);
  *     controllers_start(c);
  */
 #pragma once
 
+#include "base/ip.h"
 #include "io/http.h"
 #include "io/loop.h"
 
@@ -22,6 +23,10 @@ struct controllers_config {
     struct random *random;
     unsigned max_endpoints_per_slice;            /* 0: 100 */
     unsigned mirroring_max_endpoints_per_subset; /* 0: 1000 */
+    /* Every Node gets a /24 (IPv6: a /64) of each, at most one per family. 0 ranges: Nodes keep what they
+     * have. */
+    struct ip_prefix pod_ranges[2];
+    size_t n_pod_ranges;
 };
 
 struct controllers;

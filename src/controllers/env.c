@@ -135,14 +135,16 @@ static void keep_address(struct json *object, struct arena *a)
     drop(json_getz(object, "metadata"), metadata, ARRAY_LEN(metadata));
 }
 
-/* Nodes report much and often; zones, size and readiness are what matters here. */
+/* Nodes report much and often; zones, size, readiness and pod ranges are what matters here. */
 static void keep_node(struct json *object, struct arena *a)
 {
-    static const char *const content[] = {"spec", "kind", "apiVersion"};
+    static const char *const content[] = {"kind", "apiVersion"};
+    static const char *const spec[] = {"taints", "providerID", "unschedulable", "externalID", "configSource"};
     static const char *const status[] = {"images",          "nodeInfo",        "addresses",
                                          "capacity",        "volumesInUse",    "volumesAttached",
                                          "daemonEndpoints", "runtimeHandlers", "features"};
     drop(object, content, ARRAY_LEN(content));
+    drop(json_getz(object, "spec"), spec, ARRAY_LEN(spec));
     drop(json_getz(object, "status"), status, ARRAY_LEN(status));
     (void)json_unsetz(json_getz(object, "metadata"), "annotations"); /* absent is as good */
 }

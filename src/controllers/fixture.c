@@ -26,6 +26,8 @@ void fixture_start(struct fixture *f, const struct controller_type *const *types
 {
     struct controllers_config config = {
         .loop = f->loop, .transport = fake_api_transport(f->api), .random = &f->random};
+    memcpy(config.pod_ranges, f->pod_ranges, sizeof config.pod_ranges);
+    config.n_pod_ranges = f->n_pod_ranges;
     f->controllers = controllers_new_selected(&config, types, n_types);
     controllers_start(f->controllers);
 }

@@ -16,6 +16,8 @@ struct fixture {
     struct arena arena;
     int faults, fault_status; /* the next so many writes whose target contains FAULT_PART are answered so */
     const char *fault_part;
+    struct ip_prefix pod_ranges[2]; /* set before fixture_start() */
+    size_t n_pod_ranges;
 };
 
 /* Starts the controllers TYPES; what is in the API before is seen as existing. */
