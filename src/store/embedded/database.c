@@ -5,11 +5,17 @@
 
 /* Raised with every change of the layout; upgrade_from() brings older files to it. */
 #define DATABASE_VERSION        1
+#define CHECKPOINT_PAGES        1000
 #define DATABASE_APPLICATION_ID 0x464c4431 /* "FLD1": so that file(1) and people can tell */
 
 static int database_error(struct database *d, int result, const char *what, struct err *err)
 {
     const char *text = d->db ? sqlite3_errmsg(d->db) : sqlite3_errstr(result);
+    int cause = d->db ? sqlite3_system_errno(d->db) : 0;
+    /* SQLite says FULL only of a write; syncs, new files and quotas run out of room too. */
+    if (((result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN) &&
+        (cause == ENOSPC || cause == EDQUOT))
+        result = SQLITE_FULL;
     switch (result & 0xff) {
     case SQLITE_FULL:
         return err_set(err, -ENOSPC, "%s: the disk of %s is full; make room, nothing acknowledged is lost",
@@ -93,15 +99,17 @@ static int database_check_version(struct database *d, struct err *err)
     return 0; /* the first layout: there is nothing older to upgrade from */
 }
 
-static int database_configure(struct database *d, const char *vfs, struct err *err)
+static int database_configure(struct database *d, unsigned checkpoint_pages, struct err *err)
 {
     /* EXCLUSIVE keeps the WAL index in our memory: no shared file, and a second process is told at once. */
     static const char *const pragmas =
         "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-        "PRAGMA cache_size=-512; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=1000;"
+        "PRAGMA cache_size=-512; PRAGMA temp_store=MEMORY;"
         "PRAGMA journal_size_limit=8388608; PRAGMA trusted_schema=OFF;";
-    (void)vfs;
-    return database_exec(d, pragmas, "opening the store", err);
+    int r = database_exec(d, pragmas, "opening the store", err);
+    if (r == 0)
+        sqlite3_wal_autocheckpoint(d->db, checkpoint_pages ? (int)checkpoint_pages : CHECKPOINT_PAGES);
+    return r;
 }
 
 static int database_prepare(struct database *d, struct err *err)
@@ -120,6 +128,7 @@ static int database_prepare(struct database *d, struct err *err)
                     " LIMIT ?2"},
         {&d->remove, "DELETE FROM versions WHERE id = ?1"},
         {&d->set_meta, "UPDATE meta SET value = ?2 WHERE name = ?1"},
+        {&d->overwrite, "UPDATE meta SET value = value WHERE name = 'revision'"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int r =
@@ -130,19 +139,19 @@ static int database_prepare(struct database *d, struct err *err)
     return 0;
 }
 
-int database_open(struct database *d, const char *dir, const char *vfs, int64_t *ret_revision,
+int database_open(struct database *d, const struct database_options *options, int64_t *ret_revision,
                   int64_t *ret_compacted, struct err *err)
 {
     int64_t last = 0, noted = 0;
     *d = (struct database){0};
     _cleanup_(strbuf_done) struct strbuf path = {0};
-    strbuf_addf(&path, "%s/store.db", dir);
+    strbuf_addf(&path, "%s/store.db", options->dir);
     d->path = strbuf_take(&path, NULL);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    int result = sqlite3_open_v2(d->path, &d->db, flags, vfs);
+    int result = sqlite3_open_v2(d->path, &d->db, flags, options->vfs);
     int r = result == SQLITE_OK ? 0 : database_error(d, result, "opening the store", err);
     if (r == 0)
-        r = database_configure(d, vfs, err);
+        r = database_configure(d, options->checkpoint_pages, err);
     if (r == 0)
         r = database_check_version(d, err);
     if (r == 0)
@@ -163,8 +172,8 @@ int database_open(struct database *d, const char *dir, const char *vfs, int64_t 
 
 void database_close(struct database *d)
 {
-    sqlite3_stmt *const statements[] = {d->begin, d->commit, d->rollback, d->insert,
-                                        d->by_id, d->after,  d->remove,   d->set_meta};
+    sqlite3_stmt *const statements[] = {d->begin, d->commit, d->rollback, d->insert,   d->by_id,
+                                        d->after, d->remove, d->set_meta, d->overwrite};
     for (size_t i = 0; i < ARRAY_LEN(statements); i++)
         sqlite3_finalize(statements[i]);
     sqlite3_close(d->db); /* writes the WAL back: the next start has less to do */
@@ -221,10 +230,16 @@ static int database_insert_one(struct database *d, const struct store_record *re
 /* Ends a transaction: commits if R is 0, else takes everything back. */
 static int database_end(struct database *d, int r, struct err *err)
 {
+    bool was_committing = r == 0;
     if (r == 0)
         r = database_run(d, d->commit, "committing", err);
     if (r < 0 && !sqlite3_get_autocommit(d->db))
         (void)database_run(d, d->rollback, "taking back", NULL); /* the first error is the one to report */
+    /* When the sync failed, the whole transaction stands in the log, and a crash now would bring back what
+     * was called not written. The next transaction overwrites it: let that be an empty one, at once. If this
+     * fails too, the next write does it. */
+    if (r < 0 && was_committing)
+        (void)database_run(d, d->overwrite, "taking back", NULL);
     return r;
 }
 

@@ -11,7 +11,7 @@
 
 struct database {
     sqlite3 *db;
-    sqlite3_stmt *begin, *commit, *rollback, *insert, *by_id, *after, *remove, *set_meta;
+    sqlite3_stmt *begin, *commit, *rollback, *insert, *by_id, *after, *remove, *set_meta, *overwrite;
     char *path; /* of the file, for messages */
 };
 
@@ -22,9 +22,15 @@ struct database_row {
     struct str key; /* borrowed during the call */
 };
 
+struct database_options {
+    const char *dir;
+    const char *vfs;           /* NULL: SQLite's default */
+    unsigned checkpoint_pages; /* 0: the default */
+};
+
 /* Opens DIR/store.db. RET_COMPACTED: the revision up to which history is gone; RET_REVISION: the last one
  * given out. Errors: see store_embedded_open(). */
-int database_open(struct database *d, const char *dir, const char *vfs, int64_t *ret_revision,
+int database_open(struct database *d, const struct database_options *options, int64_t *ret_revision,
                   int64_t *ret_compacted, struct err *err);
 void database_close(struct database *d);
 

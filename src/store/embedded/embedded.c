@@ -74,6 +74,9 @@ struct embedded {
     struct work work;
     int64_t next_id; /* of the next row */
     size_t max_history;
+    /* Rows a failed compaction left. They go with the next one: a row may only go when all older ones of its
+     * key are gone, or the next start would take an old version for the current one. */
+    struct index_ids uncompacted;
     bool is_working;
 };
 
@@ -227,8 +230,10 @@ static void embedded_prepare_watch(struct embedded *e, struct job *job)
 
 static void embedded_prepare_compact(struct embedded *e, struct job *job)
 {
-    job->revision = MIN(job->revision, e->store.revision);
-    e->store.compacted = MAX(e->store.compacted, job->revision);
+    e->store.compacted = MAX(e->store.compacted, MIN(job->revision, e->store.revision));
+    job->revision = e->store.compacted; /* one that waited behind a later one notes what is gone by now */
+    job->ids = e->uncompacted;
+    e->uncompacted = (struct index_ids){0};
     index_compact(&e->index, job->revision, &job->ids);
 }
 
@@ -412,12 +417,14 @@ static void embedded_limit_history(struct embedded *e)
 static void embedded_finish_others(struct embedded *e, struct job *job)
 {
     bool again = false;
-    if (job->type == JOB_READ)
+    if (job->type == JOB_READ) {
         embedded_finish_read(e, job);
-    else if (job->type == JOB_WATCH)
+    } else if (job->type == JOB_WATCH) {
         again = embedded_finish_watch(e, job);
-    /* a compaction that failed is tried again with the rows the next start finds; until then they only cost
-     * space */
+    } else if (e->work.result < 0) {
+        e->uncompacted = job->ids;
+        job->ids = (struct index_ids){0};
+    }
     if (again) {
         list_remove(&job->node);
         list_prepend(&e->jobs, &job->node);
@@ -541,6 +548,7 @@ static void embedded_free(struct embedded *e)
     watchers_done(&e->watchers);
     index_done(&e->index);
     array_done(&e->work.records);
+    array_done(&e->uncompacted);
     free(e);
 }
 
@@ -597,6 +605,7 @@ int store_embedded_open(const struct store_embedded_options *o, struct store **r
         .compact = embedded_compact,
         .close = embedded_close,
     };
+    const struct database_options database = {o->path, o->vfs, o->checkpoint_pages};
     struct embedded *e = mem_new(struct embedded);
     e->store.ops = &ops;
     e->loop = o->loop;
@@ -607,7 +616,7 @@ int store_embedded_open(const struct store_embedded_options *o, struct store **r
     list_init(&e->work.jobs);
     int r = o->vfs ? 0 : embedded_prepare_directory(o->path, err);
     if (r == 0)
-        r = database_open(&e->database, o->path, o->vfs, &e->store.revision, &e->store.compacted, err);
+        r = database_open(&e->database, &database, &e->store.revision, &e->store.compacted, err);
     if (r == 0 && !o->vfs)
         r = embedded_sync_directory(o->path, err);
     if (r == 0)
