@@ -333,6 +333,73 @@ static void test_watch_may_close_itself(void **state)
     assert_null(self_closing);
 }
 
+/* Three watches in a row; the first to hear an event closes the other two. */
+struct trio {
+    struct store_watch *watches[3];
+    int n_heard;
+};
+
+static void close_others(void *user, int64_t revision, const struct store_event *events, size_t n)
+{
+    struct trio *t = user;
+    t->n_heard++;
+    for (size_t i = 1; i < 3; i++) {
+        store_watch_close(t->watches[i]);
+        t->watches[i] = NULL;
+    }
+}
+
+static void must_not_hear(void *user, int64_t revision, const struct store_event *events, size_t n)
+{
+    fail_msg("a closed watch heard of revision %ld", revision);
+}
+
+static void test_watch_may_close_others(void **state)
+{
+    struct rig *r = *state;
+    static const struct store_watch_handler closer = {close_others, on_watch_end};
+    static const struct store_watch_handler closed = {must_not_hear, on_watch_end};
+    struct trio t = {0};
+    for (size_t i = 0; i < 3; i++)
+        t.watches[i] =
+            store_watch_open(r->store, STR("/"), store_revision(r->store), i ? &closed : &closer, &t);
+    write_one(r, put("/a", "1", STORE_ANY));
+    write_one(r, put("/a", "2", STORE_ANY));
+    assert_int_equal(t.n_heard, 2);
+    store_watch_close(t.watches[0]);
+}
+
+static void count_events(void *user, int64_t revision, const struct store_event *events, size_t n)
+{
+    size_t *n_events = user;
+    assert_int_equal(*n_events, 0); /* a revision comes whole and once */
+    *n_events = n;
+}
+
+/* The largest write there may be, heard live and from history. */
+static void test_watch_hears_the_largest_write(void **state)
+{
+    struct rig *r = *state;
+    static const struct store_watch_handler counter = {count_events, on_watch_end};
+    char keys[STORE_MAX_OPS][8];
+    struct store_op ops[STORE_MAX_OPS];
+    size_t n_live = 0, n_old = 0;
+    for (size_t i = 0; i < STORE_MAX_OPS; i++) {
+        snprintf(keys[i], sizeof keys[i], "/k%03zu", i);
+        ops[i] = put(keys[i], "v", STORE_ABSENT);
+    }
+    int64_t before = store_revision(r->store);
+    struct store_watch *live = store_watch_open(r->store, STR("/"), before, &counter, &n_live);
+    assert_int_equal(write_ops(r, ops, STORE_MAX_OPS), 0);
+    assert_int_equal(n_live, STORE_MAX_OPS);
+    struct store_watch *old = store_watch_open(r->store, STR("/"), before, &counter, &n_old);
+    for (int i = 0; i < 1000 && !n_old; i++)
+        loop_step(r->loop, 10);
+    assert_int_equal(n_old, STORE_MAX_OPS);
+    store_watch_close(live);
+    store_watch_close(old);
+}
+
 int store_conformance_run(const struct store_maker *maker)
 {
 #define CASE(f) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, (void *)maker)
@@ -346,6 +413,8 @@ int store_conformance_run(const struct store_maker *maker)
         CASE(test_events_come_before_results),
         CASE(test_limits),
         CASE(test_watch_may_close_itself),
+        CASE(test_watch_may_close_others),
+        CASE(test_watch_hears_the_largest_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,8 @@ struct store_event {
 struct store_watch_handler {
     /* All events of one revision at a time, in order; valid during the call. */
     void (*events)(void *user, int64_t revision, const struct store_event *events, size_t n_events);
-    /* The watch has ended: STORE_COMPACTED or a negative errno. */
+    /* The watch has ended: STORE_COMPACTED or a negative errno. It is closed already: not to be closed again.
+     */
     void (*end)(void *user, int status, const struct err *err);
 };
 

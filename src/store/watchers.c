@@ -3,8 +3,8 @@
 void watchers_init(struct watchers *set)
 {
     list_init(&set->open);
-    list_init(&set->dead);
     set->publishing = 0;
+    set->has_closed = false;
 }
 
 static void watcher_free(struct watcher *w)
@@ -19,17 +19,19 @@ static void watcher_free(struct watcher *w)
 
 static void watchers_bury(struct watchers *set)
 {
-    if (set->publishing)
+    if (set->publishing || !set->has_closed)
         return;
-    list_foreach_safe (&set->dead, n)
-        watcher_free(container_of(n, struct watcher, node));
+    set->has_closed = false;
+    list_foreach_safe (&set->open, n) {
+        struct watcher *w = container_of(n, struct watcher, node);
+        if (w->is_closed)
+            watcher_free(w);
+    }
 }
 
 void watchers_done(struct watchers *set)
 {
     list_foreach_safe (&set->open, n)
-        watcher_free(container_of(n, struct watcher, node));
-    list_foreach_safe (&set->dead, n)
         watcher_free(container_of(n, struct watcher, node));
 }
 
@@ -53,8 +55,7 @@ void watchers_close(struct watcher *w)
     if (w->is_closed)
         return;
     w->is_closed = true;
-    list_remove(&w->node);
-    list_append(&w->set->dead, &w->node);
+    w->set->has_closed = true;
     watchers_bury(w->set);
 }
 
@@ -86,8 +87,10 @@ static void watcher_hand_on_all(struct watcher *w, struct store_record *const *r
 void watchers_publish(struct watchers *set, struct store_record *const *records, size_t n)
 {
     set->publishing++;
-    list_foreach_safe (&set->open, node) {
+    list_foreach (&set->open, node) {
         struct watcher *w = container_of(node, struct watcher, node);
+        if (w->is_closed)
+            continue;
         if (w->is_catching_up) {
             for (size_t i = 0; i < n; i++)
                 *array_push(&w->waiting) = store_record_ref(records[i]);

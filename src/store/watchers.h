@@ -10,8 +10,10 @@
 #include "store/record.h"
 
 struct watchers {
-    struct list open, dead; /* struct watcher; the dead are freed when no publication runs */
+    struct list
+        open; /* struct watcher; a closed one stays until no publication runs, which may stand on it */
     int publishing;
+    bool has_closed;
 };
 
 struct watcher {

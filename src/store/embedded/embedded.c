@@ -16,7 +16,7 @@
 /* One group: enough that a sync is cheap per write, not so much that the first waits long for the last. */
 #define GROUP_MAX_RECORDS 256
 #define GROUP_MAX_BYTES   ((size_t)4 * 1024 * 1024)
-#define REPLAY_PAGE       128
+#define REPLAY_PAGE       (2 * STORE_MAX_OPS) /* so that a page always holds one whole revision */
 #define DEFAULT_HISTORY   10000
 
 enum job_type { JOB_WRITE, JOB_READ, JOB_WATCH, JOB_COMPACT };
