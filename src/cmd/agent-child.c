@@ -1,6 +1,7 @@
 #include "cmd/agent-child.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "io/child.h"
@@ -60,7 +61,7 @@ static void add_word(struct agent_child *a, const char *name, const char *value)
 
 int agent_child_start(const struct agent_child_options *o, struct agent_child **ret, struct err *err)
 {
-    char ip[IP_TEXT_LEN];
+    char ip[IP_TEXT_LEN], pid[16];
     struct agent_child *a = mem_new(struct agent_child);
     a->loop = o->loop;
     timer_init(&a->restart, o->loop, "agent restart", agent_child_restart, a);
@@ -76,6 +77,8 @@ int agent_child_start(const struct agent_child_options *o, struct agent_child **
     add_word(a, "kubeconfig", o->kubeconfig);
     add_word(a, "node-name", o->node_name);
     add_word(a, "node-ip", ip_format(&o->node_ip, ip));
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    add_word(a, "parent-pid", pid);
     *array_push(&a->argv) = NULL;
     agent_child_spawn(a);
     *ret = a;

@@ -6,10 +6,12 @@
 #include "cmd/run.h"
 #include "cmd/serve-proxy.h"
 #include "cmd/verbs.h"
+#include "io/child.h"
 #include "node/registration.h"
 
 struct agent_options {
     const char *node_name, *node_ip;
+    int64_t parent_pid;
 };
 
 static const struct flag agent_flags[] = {
@@ -22,6 +24,12 @@ static const struct flag agent_flags[] = {
      .offset = offsetof(struct agent_options, node_ip),
      .help = "Address of this host, or one per family with a comma. Empty: the source address of the default "
              "route."},
+    {.name = "parent-pid",
+     .type = FLAG_INT,
+     .offset = offsetof(struct agent_options, parent_pid),
+     .initial = "0",
+     .max = INT32_MAX,
+     .help = "End when this process, which started the agent, ends; the server gives it. 0: nobody's child."},
 };
 
 static int agent_addresses(const char *text, struct ip ret[2], struct err *err)
@@ -64,6 +72,8 @@ static int agent_start(struct agent *a, const struct proxy_options *o, const str
     a->registration = registration_new(&config);
     if (strcmp(resolved->mode, "none") != 0)
         r = serve_proxy_start(&a->served, o, resolved, a->loop, &a->random, a->connection.client, err);
+    else
+        r = host_drop_capabilities(0, err);
     if (r == 0)
         registration_start(a->registration);
     return r;
@@ -103,6 +113,10 @@ static int agent_with_options(const struct agent_options *agent, struct proxy_op
         o->hostname_override = agent->node_name;
     if (!o->cluster_cidr.n && !*o->detect_local_mode)
         o->detect_local_mode = "NodeCIDR"; /* the pods of this node are those of its podCIDR */
+    if (agent->parent_pid && child_end_with_parent((pid_t)agent->parent_pid, &err) < 0) {
+        run_fail("agent", err.text);
+        return RUN_EXIT_FAILED;
+    }
     if (host_name(host, &err) < 0 || proxy_options_resolve(o, host, &resolved, &err) < 0 ||
         agent_addresses(agent->node_ip, node.ips, &err) < 0) {
         run_fail("agent", err.text);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "cmd/server.h"
+#include "object/names.h"
 
 #define AT(member) offsetof(struct server_options, member)
 
@@ -172,14 +173,28 @@ static int resolve_node_ports(const struct server_options *o, struct server_reso
     return 0;
 }
 
+static bool is_node_name(const char *name)
+{
+    struct name_problems problems = {0};
+    name_check_dns1123_subdomain(str_of(name), &problems);
+    return problems.n == 0;
+}
+
 static int resolve_node_name(const struct server_options *o, struct server_resolved *r, struct err *err)
 {
+    int e = 0;
     if (!*o->node_name)
-        return host_name(r->node_name, err);
-    if (strlen(o->node_name) >= sizeof r->node_name)
+        e = host_name(r->node_name, err);
+    else if (strlen(o->node_name) >= sizeof r->node_name)
         return err_set(err, -EINVAL, "--node-name is longer than %zu characters", sizeof r->node_name - 1);
-    snprintf(r->node_name, sizeof r->node_name, "%s", o->node_name);
-    return 0;
+    else
+        snprintf(r->node_name, sizeof r->node_name, "%s", o->node_name);
+    if (e == 0 && !is_node_name(r->node_name))
+        return err_set(err, -EINVAL,
+                       "\"%s\" cannot be the name of a Node (lower case letters, digits, - and .); give "
+                       "--node-name",
+                       r->node_name);
+    return e;
 }
 
 int server_options_resolve(const struct server_options *o, const struct proxy_options *proxy,

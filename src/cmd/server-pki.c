@@ -67,27 +67,42 @@ static bool pki_is_good(const struct tls_cert_spec *spec, const struct tls_pem *
     return good;
 }
 
+/* Whether the authority has signed anything yet: only after it was written wholly. */
+static bool pki_was_used(const char *dir)
+{
+    char path[PKI_PATH_LEN];
+    return pki_path(dir, "server", ".crt", path, NULL) == 0 && access(path, F_OK) == 0;
+}
+
+/* What trusts an authority stops working without it, so a lost or damaged one is never replaced silently. */
+static int pki_refuse_ca(const char *dir, const char *what, struct err *err)
+{
+    return err_set(err, -EUCLEAN,
+                   "%s in %s/pki: restore ca.crt and ca.key, or remove %s/pki to make a new authority, which "
+                   "every kubeconfig must then be given",
+                   what, dir, dir);
+}
+
 static int pki_load_ca(const struct server_pki_options *o, struct tls_pem *ret, struct err *err)
 {
     struct tls_pem pem = {0};
+    struct str cert;
     int r = pki_read(o->dir, "ca", &pem, err);
-    if (r < 0) {
-        tls_pem_done(&pem);
-        return r;
+    if (r == 0) {
+        cert = strbuf_str(&pem.cert);
+        if (!tls_cert_matches(cert, strbuf_str(&pem.key), cert))
+            r = pki_refuse_ca(o->dir,
+                              "the certificate and the key of the authority are damaged or not a pair", err);
+    } else if (r == 1 && (pem.cert.len || pki_was_used(o->dir))) {
+        r = pki_refuse_ca(o->dir, "the certificate or the key of the authority is missing", err);
     }
     if (r == 0) {
-        struct tls_cert_info info = {0};
-        if (tls_cert_read(strbuf_str(&pem.cert), &info, err) < 0) {
-            tls_pem_done(&pem);
-            return err_wrap(
-                err, "%s/pki/ca.crt is not usable (restore it, or remove %s/pki to make a new authority)",
-                o->dir, o->dir);
-        }
-        strbuf_done(&info.common_name);
         *ret = pem;
         return 0;
     }
     tls_pem_done(&pem);
+    if (r < 0)
+        return r;
     const struct tls_cert_spec spec = {
         .common_name = STR("fairlead-ca"),
         .not_before = {o->now.ns - DAY_NS},

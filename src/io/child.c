@@ -52,6 +52,15 @@ static _noreturn_ void child_exec(const char *const *argv, pid_t parent)
     _exit(127);
 }
 
+int child_end_with_parent(pid_t parent, struct err *err)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
+        return err_set_errno(err, -errno, "cannot be told of the end of process %d", (int)parent);
+    if (getppid() != parent)
+        return err_set(err, -ESRCH, "process %d, which started this one, has ended", (int)parent);
+    return 0;
+}
+
 int child_start(struct loop *loop, const char *const *argv, child_ended_fn *ended, void *user,
                 struct child **ret, struct err *err)
 {

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/err.h"
 #include "io/loop.h"
 
@@ -16,6 +18,11 @@ typedef void child_ended_fn(void *user, int status);
  * Errors: of fork(2), pidfd_open(2). A program that cannot be executed ends with status 127. */
 int child_start(struct loop *loop, const char *const *argv, child_ended_fn *ended, void *user,
                 struct child **ret, struct err *err);
+
+/* In a child: SIGTERM when the process PARENT, which started this one, ends. child_start() asks for that too,
+ * but the kernel forgets it when the program that is executed has rights its parent had given up.
+ * Errors: -ESRCH it has ended already; prctl(2)'s. */
+int child_end_with_parent(pid_t parent, struct err *err);
 
 /* Sends SIGTERM, waits at most WAIT_MS for the end, then sends SIGKILL. Blocks; for shutdown. No callback
  * comes any more. NULL is fine. */
