@@ -8,13 +8,26 @@
 #define CHECKPOINT_PAGES        1000
 #define DATABASE_APPLICATION_ID 0x464c4431 /* "FLD1": so that file(1) and people can tell */
 
+/* SQLite says FULL only of a write; syncs, new files and quotas run out of room too. Of a failed commit it
+ * keeps the errno only with the log's file. */
+static bool database_is_out_of_room(struct database *d, int result)
+{
+    sqlite3_file *log = NULL;
+    int cause = 0;
+    if (!d->db || ((result & 0xff) != SQLITE_IOERR && (result & 0xff) != SQLITE_CANTOPEN))
+        return false;
+    (void)sqlite3_file_control(d->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log); /* none: NULL stays */
+    if ((result & 0xff) == SQLITE_IOERR && log && log->pMethods)
+        (void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &cause); /* not known: 0 stays */
+    if (!cause)
+        cause = sqlite3_system_errno(d->db);
+    return cause == ENOSPC || cause == EDQUOT;
+}
+
 static int database_error(struct database *d, int result, const char *what, struct err *err)
 {
     const char *text = d->db ? sqlite3_errmsg(d->db) : sqlite3_errstr(result);
-    int cause = d->db ? sqlite3_system_errno(d->db) : 0;
-    /* SQLite says FULL only of a write; syncs, new files and quotas run out of room too. */
-    if (((result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN) &&
-        (cause == ENOSPC || cause == EDQUOT))
+    if (database_is_out_of_room(d, result))
         result = SQLITE_FULL;
     switch (result & 0xff) {
     case SQLITE_FULL:
@@ -128,7 +141,9 @@ static int database_prepare(struct database *d, struct err *err)
                     " LIMIT ?2"},
         {&d->remove, "DELETE FROM versions WHERE id = ?1"},
         {&d->set_meta, "UPDATE meta SET value = ?2 WHERE name = ?1"},
-        {&d->overwrite, "UPDATE meta SET value = value WHERE name = 'revision'"},
+        /* counts, because SQLite writes no page that stays the same */
+        {&d->overwrite,
+         "INSERT INTO meta VALUES ('overwritten', 1) ON CONFLICT DO UPDATE SET value = value + 1"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int r =
@@ -236,8 +251,8 @@ static int database_end(struct database *d, int r, struct err *err)
     if (r < 0 && !sqlite3_get_autocommit(d->db))
         (void)database_run(d, d->rollback, "taking back", NULL); /* the first error is the one to report */
     /* When the sync failed, the whole transaction stands in the log, and a crash now would bring back what
-     * was called not written. The next transaction overwrites it: let that be an empty one, at once. If this
-     * fails too, the next write does it. */
+     * was called not written. The next transaction overwrites it: let that be one without records, at once.
+     * If this fails too, the next write does it. */
     if (r < 0 && was_committing)
         (void)database_run(d, d->overwrite, "taking back", NULL);
     return r;

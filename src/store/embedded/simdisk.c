@@ -291,13 +291,15 @@ static bool fault_hits(struct simdisk *d, enum simdisk_call call, const char *pa
 
 static enum verdict disk_enter(struct simdisk *d, enum simdisk_call call, const char *path)
 {
-    d->last_errno = EIO;
-    if (d->is_off)
+    if (d->is_off) {
+        d->last_errno = EIO;
         return VERDICT_OFF;
+    }
     if (call & SIMDISK_CHANGES) {
         d->stats.n_changes++;
         if (d->cut_after && --d->cut_after == 0) {
             d->is_off = true;
+            d->last_errno = EIO;
             return VERDICT_FAIL;
         }
     }
