@@ -154,6 +154,16 @@ static int database_prepare(struct database *d, struct err *err)
     return 0;
 }
 
+/* Runs a statement without result and makes it ready again. */
+static int database_run(struct database *d, sqlite3_stmt *statement, const char *what, struct err *err)
+{
+    int r = sqlite3_step(statement);
+    int e = r == SQLITE_DONE ? 0 : database_error(d, r, what, err);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return e;
+}
+
 int database_open(struct database *d, const struct database_options *options, int64_t *ret_revision,
                   int64_t *ret_compacted, struct err *err)
 {
@@ -181,6 +191,11 @@ int database_open(struct database *d, const struct database_options *options, in
         database_close(d);
         return r;
     }
+    /* A clean stop deletes the log without syncing the directory: a power cut would bring the old one back,
+     * and with its end a transaction whose sync had failed. An empty one now makes what this start found
+     * final. On a full disk there is nothing to lose by going on without: the first write that works does the
+     * same. */
+    (void)database_run(d, d->overwrite, "settling", NULL);
     *ret_revision = MAX(last, noted); /* the last revision's rows may be compacted away */
     return 0;
 }
@@ -217,16 +232,6 @@ int database_scan(struct database *d, void (*each)(void *user, const struct data
     }
     sqlite3_finalize(statement);
     return r == SQLITE_DONE ? 0 : database_error(d, r, "loading the store", err);
-}
-
-/* Runs a statement without result and makes it ready again. */
-static int database_run(struct database *d, sqlite3_stmt *statement, const char *what, struct err *err)
-{
-    int r = sqlite3_step(statement);
-    int e = r == SQLITE_DONE ? 0 : database_error(d, r, what, err);
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
-    return e;
 }
 
 static int database_insert_one(struct database *d, const struct store_record *record, int64_t id,

@@ -59,7 +59,7 @@ void index_compact(struct index *x, int64_t revision, struct index_ids *ret_ids)
         *array_push(ret_ids) = v->id;
         free((char *)v->key.p);
     }
-    if (x->n_gone * 2 < x->history.n)
+    if (!x->n_gone || x->n_gone * 2 < x->history.n)
         return; /* moving the rest down costs less than what is gone, on average */
     memmove(x->history.v, x->history.v + x->n_gone, index_n_history(x) * sizeof *x->history.v);
     x->history.n -= x->n_gone;
