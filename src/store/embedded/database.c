@@ -89,6 +89,7 @@ static int database_make(struct database *d, struct err *err)
     return database_exec(d, sql, "making the store", err);
 }
 
+/* Returns 1 if the file is new and empty. Writes nothing: what is not ours stays as it is. */
 static int database_check_version(struct database *d, struct err *err)
 {
     int64_t version = 0, n_tables = 0;
@@ -104,7 +105,7 @@ static int database_check_version(struct database *d, struct err *err)
                        "newer program",
                        d->path, version, DATABASE_VERSION);
     if (version == 0 && n_tables == 0)
-        return database_make(d, err);
+        return 1;
     if (version == 0)
         return err_set(err, -EUCLEAN,
                        "%s is a database of another program; give --data-dir a directory of its own",
@@ -115,14 +116,17 @@ static int database_check_version(struct database *d, struct err *err)
 static int database_configure(struct database *d, unsigned checkpoint_pages, struct err *err)
 {
     /* EXCLUSIVE keeps the WAL index in our memory: no shared file, and a second process is told at once. */
-    static const char *const pragmas =
-        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-        "PRAGMA cache_size=-512; PRAGMA temp_store=MEMORY;"
-        "PRAGMA journal_size_limit=8388608; PRAGMA trusted_schema=OFF;";
-    int r = database_exec(d, pragmas, "opening the store", err);
-    if (r == 0)
-        sqlite3_wal_autocheckpoint(d->db, checkpoint_pages ? (int)checkpoint_pages : CHECKPOINT_PAGES);
-    return r;
+    static const char *const before = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA trusted_schema=OFF;"
+                                      "PRAGMA cache_size=-512; PRAGMA temp_store=MEMORY;";
+    static const char *const after = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                                     "PRAGMA journal_size_limit=8388608;";
+    int r = database_exec(d, before, "opening the store", err);
+    int is_new = r == 0 ? database_check_version(d, err) : r;
+    r = is_new < 0 ? is_new : database_exec(d, after, "opening the store", err);
+    if (r < 0)
+        return r;
+    sqlite3_wal_autocheckpoint(d->db, checkpoint_pages ? (int)checkpoint_pages : CHECKPOINT_PAGES);
+    return is_new ? database_make(d, err) : 0;
 }
 
 static int database_prepare(struct database *d, struct err *err)
@@ -177,8 +181,6 @@ int database_open(struct database *d, const struct database_options *options, in
     int r = result == SQLITE_OK ? 0 : database_error(d, result, "opening the store", err);
     if (r == 0)
         r = database_configure(d, options->checkpoint_pages, err);
-    if (r == 0)
-        r = database_check_version(d, err);
     if (r == 0)
         r = database_prepare(d, err);
     if (r == 0)
