@@ -152,7 +152,7 @@ static struct json *pack(port_list *ports, struct arena *a)
     struct json *subsets = json_array(a);
     array_foreach (ports, p)
         sort_addresses(p, a);
-    qsort(ports->v, ports->n, sizeof *ports->v, port_cmp);
+    array_sort(ports, port_cmp);
     array_foreach (ports, p) {
         if (p->taken)
             continue;

@@ -400,6 +400,22 @@ static void test_watch_hears_the_largest_write(void **state)
     store_watch_close(old);
 }
 
+/* Writes that were accepted are finished and answered; reads are dropped. */
+static void test_close_answers_writes(void **state)
+{
+    struct rig *r = *state;
+    struct store_op op = put("/last", "v", STORE_ANY);
+    r->waiting = 3;
+    for (int i = 0; i < 3; i++)
+        store_write(r->store, &op, 1, on_written, r);
+    store_read(r->store, STR("/"), STR("0"), 0, 0, on_page, r);
+    store_close(r->store);
+    assert_int_equal(r->waiting, 0);
+    assert_int_equal(r->status, 0);
+    loop_step(r->loop, 0);
+    r->store = r->maker->make(r->loop, r->maker->user); /* for teardown */
+}
+
 int store_conformance_run(const struct store_maker *maker)
 {
 #define CASE(f) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, (void *)maker)
@@ -413,6 +429,7 @@ int store_conformance_run(const struct store_maker *maker)
         CASE(test_events_come_before_results),
         CASE(test_limits),
         CASE(test_watch_may_close_itself),
+        CASE(test_close_answers_writes),
         CASE(test_watch_may_close_others),
         CASE(test_watch_hears_the_largest_write),
     };

@@ -516,19 +516,19 @@ static void embedded_compact(struct store *s, int64_t revision)
         embedded_add_job(embedded_of(s), JOB_COMPACT, NULL)->revision = revision;
 }
 
-/* Takes in what the worker did, without calling back. */
+/* Takes in what the worker did when the store closes: writes hear of it, reads and watches do not. */
 static void embedded_settle(struct embedded *e)
 {
     list_foreach_safe (&e->work.jobs, n) {
         struct job *job = container_of(n, struct job, node);
-        if (job->type == JOB_WRITE && e->work.result == 0)
-            embedded_index(e, job);
+        if (job->type == JOB_WRITE)
+            embedded_finish_write(e, job);
         job_end(job);
     }
     records_clear(&e->work.records);
 }
 
-/* Commits the writes that were accepted: nobody was promised anything, but why lose them. */
+/* Commits the writes that were accepted. */
 static void embedded_drain(struct embedded *e)
 {
     while (!list_is_empty(&e->jobs)) {
@@ -545,7 +545,6 @@ static void embedded_drain(struct embedded *e)
 
 static void embedded_free(struct embedded *e)
 {
-    watchers_done(&e->watchers);
     index_done(&e->index);
     array_done(&e->work.records);
     array_done(&e->uncompacted);
@@ -556,6 +555,7 @@ static void embedded_close(struct store *s)
 {
     struct embedded *e = embedded_of(s);
     task_cancel(&e->dispatch);
+    watchers_done(&e->watchers);
     if (worker_free(e->worker))
         embedded_settle(e);
     embedded_drain(e);

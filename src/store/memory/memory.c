@@ -349,9 +349,14 @@ static void memory_close(struct store *s)
 {
     struct memory *m = memory_of(s);
     task_cancel(&m->run);
-    while (!list_is_empty(&m->jobs)) /* nothing outlives a memory store: there is nothing to finish */
-        memory_end_job(container_of(m->jobs.next, struct job, node));
     watchers_done(&m->watchers);
+    while (!list_is_empty(&m->jobs)) {
+        struct job *job = container_of(m->jobs.next, struct job, node);
+        list_remove(&job->node);
+        if (job->type == JOB_WRITE)
+            memory_run_write(m, job);
+        memory_end_job(job);
+    }
     while (m->n_history)
         memory_forget_oldest(m);
     tree_foreach_safe (&m->entries, n) {
