@@ -113,7 +113,8 @@ int64_t store_compacted(const struct store *s);
 /* Forgets history up to and including REVISION, but for what is current there. */
 void store_compact(struct store *s, int64_t revision);
 
-/* Finishes writes under way and calls back for each of them, drops reads and watches silently, then closes. */
+/* Finishes writes under way and calls back for each of them, drops reads and watches silently, then closes.
+ */
 void store_close(struct store *s);
 
 /* The arguments of store_read(). */
