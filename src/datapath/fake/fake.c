@@ -176,6 +176,12 @@ void fake_lose(struct fake *f)
     f->kernel = forwarding_state_new();
 }
 
+void fake_restore(struct fake *f, struct forwarding_state *state)
+{
+    forwarding_state_unref(f->kernel);
+    f->kernel = forwarding_state_ref(state);
+}
+
 const struct forwarding_state *fake_kernel(const struct fake *f)
 {
     return f->kernel;

@@ -24,6 +24,9 @@ void fake_set_delay_ms(struct fake *f, int64_t delay_ms);
 /* Somebody flushed the kernel: what was applied is gone until the next repair. */
 void fake_lose(struct fake *f);
 
+/* The kernel has STATE (a reference is taken): what a predecessor, closed since, left in it. */
+void fake_restore(struct fake *f, struct forwarding_state *state);
+
 /* What the fake kernel has; never NULL. */
 const struct forwarding_state *fake_kernel(const struct fake *f);
 
