@@ -1,10 +1,12 @@
 /* A load on a fairlead server, or any kube-apiserver: bench/run calls it and reads the one line it prints.
  *
- *     load KUBECONFIG fill N              N Services, each with an EndpointSlice: s0, s1, ...
+ *     load KUBECONFIG fill N E            N Services, each with an EndpointSlice of E endpoints: s0, s1, ...
  *     load KUBECONFIG get N               N reads of one object, one after the other on one connection
  *     load KUBECONFIG create CLIENTS N P  N ConfigMaps P0, P1, ... by CLIENTS, each with a connection of its
  * own load KUBECONFIG watch N ROUNDS      ROUNDS writes, each seen by N watchers on connections of their own
- *     load KUBECONFIG program N ROUNDS IP N Services filled: a slice gets pod IP, port 80, until a connection
+ *     load KUBECONFIG program N ROUNDS OLD NEW
+ *                                         N Services filled: a slice's one endpoint OLD (may be empty)
+ * becomes pod NEW; how long until port 80 of the ClusterIP takes a connection
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -48,7 +50,7 @@ struct bench {
     struct peer peers[MAX_PEERS];
     size_t n_peers;
     void (*start)(struct peer *p, size_t n); /* request number N */
-    size_t next, last, n_done, n_seen, n_open;
+    size_t next, last, n_done, n_seen, n_open, n_endpoints;
     double *us; /* latency of each request */
     const char *prefix;
     struct json *reply; /* of the last call of do_one(), in its arena */
@@ -144,21 +146,27 @@ static void send_text(struct peer *p, const struct client_request *request, stru
 
 static void start_fill(struct peer *p, size_t n)
 {
-    char text[600];
+    _cleanup_(strbuf_done) struct strbuf text = {0};
+    size_t i = n / 2;
     if (n % 2 == 0)
-        snprintf(text, sizeof text,
-                 "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"s%zu\"},\"spec\":{"
-                 "\"ports\":[{\"name\":\"http\",\"port\":80,\"targetPort\":80}]}}",
-                 n / 2);
+        strbuf_addf(&text,
+                    "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"s%zu\"},\"spec\":{"
+                    "\"ports\":[{\"name\":\"http\",\"port\":80,\"targetPort\":80}]}}",
+                    i);
     else
-        snprintf(text, sizeof text,
-                 "{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":"
-                 "\"s%zu\",\"labels\":{\"kubernetes.io/service-name\":\"s%zu\"}},\"addressType\":\"IPv4\","
-                 "\"ports\":[{\"name\":\"http\",\"port\":80}],\"endpoints\":[{\"addresses\":[\"10.200.%zu."
-                 "%zu\"],\"conditions\":{\"ready\":true}}]}",
-                 n / 2, n / 2, n / 2 / 250, n / 2 % 250 + 1);
+        strbuf_addf(
+            &text,
+            "{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":"
+            "\"s%zu\",\"labels\":{\"kubernetes.io/service-name\":\"s%zu\"}},\"addressType\":\"IPv4\","
+            "\"ports\":[{\"name\":\"http\",\"port\":80}],\"endpoints\":[",
+            i, i);
+    for (size_t k = 0; n % 2 && k < p->bench->n_endpoints; k++)
+        strbuf_addf(&text, "%s{\"addresses\":[\"10.%zu.%zu.%zu\"],\"conditions\":{\"ready\":true}}",
+                    k ? "," : "", 200 + k % 50, i / 250 % 250, i % 250 + 1);
+    if (n % 2)
+        strbuf_addz(&text, "]}");
     send_text(p, &(struct client_request){.verb = CLIENT_CREATE, .resource = n % 2 ? &SLICES : &SERVICES},
-              str_of(text), on_done);
+              strbuf_str(&text), on_done);
 }
 
 static void start_get(struct peer *p, size_t n)
@@ -305,35 +313,48 @@ static void connect_until(struct bench *b, struct in_addr address, bool wanted)
     }
 }
 
-static double program_one(struct bench *b, size_t service, const char *pod)
+/* Gives slice NAME the one endpoint ADDRESS, or none. */
+static void set_endpoint(struct bench *b, const char *name, const char *address)
 {
-    char name[30], text[200], ip[64];
+    char text[200] = "{\"endpoints\":[]}";
+    if (*address)
+        snprintf(text, sizeof text,
+                 "{\"endpoints\":[{\"addresses\":[\"%s\"],\"conditions\":{\"ready\":true}}]}", address);
+    b->n_done = 0;
+    send_text(&b->peers[0],
+              &(struct client_request){.verb = CLIENT_PATCH,
+                                       .resource = &SLICES,
+                                       .name = str_of(name),
+                                       .patch_type = CLIENT_MERGE_PATCH},
+              str_of(text), on_one);
+}
+
+static double program_one(struct bench *b, size_t service, const char *before, const char *pod)
+{
+    char name[30], ip[64];
     struct in_addr address;
     snprintf(name, sizeof name, "s%zu", service);
     do_one(b, &(struct client_request){.verb = CLIENT_GET, .resource = &SERVICES, .name = str_of(name)}, "");
     snprintf(ip, sizeof ip, "%.*s", STR_ARG(json_string_at(b->reply, "spec", "clusterIP")));
     if (inet_pton(AF_INET, ip, &address) != 1)
         fail("not an IPv4 address", str_of(ip));
-    const struct client_request patch = {
-        .verb = CLIENT_PATCH, .resource = &SLICES, .name = str_of(name), .patch_type = CLIENT_MERGE_PATCH};
-    do_one(b, &patch, "{\"endpoints\":[]}");
+    set_endpoint(b, name, before);
+    wait_for(b, &b->n_done, 1);
     connect_until(b, address, false);
     usleep(300000); /* until the node has nothing to do */
-    snprintf(text, sizeof text, "{\"endpoints\":[{\"addresses\":[\"%s\"],\"conditions\":{\"ready\":true}}]}",
-             pod);
     struct monotime start = clock_mono();
-    send_text(&b->peers[0], &patch, str_of(text), on_one);
+    set_endpoint(b, name, pod);
     connect_until(b, address, true);
     double ms = since_us(start) / 1e3;
-    do_one(b, &patch, "{}");
+    wait_for(b, &b->n_done, 1);
     return ms;
 }
 
-static void run_program(struct bench *b, size_t n, size_t rounds, const char *pod)
+static void run_program(struct bench *b, size_t n, size_t rounds, char **pods)
 {
     double *ms = calloc(rounds, sizeof *ms);
     for (size_t i = 0; i < rounds; i++)
-        ms[i] = program_one(b, i * 37 % n, pod);
+        ms[i] = program_one(b, i * 37 % n, pods[0], pods[1]);
     printf("services=%zu rounds=%zu p50_ms=%.1f max_ms=%.1f\n", n, rounds, quantile(ms, rounds, 0.5),
            quantile(ms, rounds, 1));
 }
@@ -365,7 +386,8 @@ int main(int argc, char **argv)
     (void)setrlimit(RLIMIT_NOFILE, &files);
     if (argc > 3 && n)
         open_config(&b, argv[1]);
-    if (strcmp(verb, "fill") == 0 && n) {
+    if (strcmp(verb, "fill") == 0 && n && m) {
+        b.n_endpoints = m;
         for (add_peers(&b, 1); b.n_peers < FILL_AT_ONCE; b.n_peers++) /* all on one connection */
             b.peers[b.n_peers] = b.peers[0];
         run_and_print(&b, 2 * n, start_fill);
@@ -377,11 +399,11 @@ int main(int argc, char **argv)
         run_and_print(&b, m, start_create);
     } else if (strcmp(verb, "watch") == 0 && n && m) {
         run_watch(&b, n, m);
-    } else if (strcmp(verb, "program") == 0 && n && m && argc == 6) {
-        run_program(&b, n, m, argv[5]);
+    } else if (strcmp(verb, "program") == 0 && n && m && argc == 7) {
+        run_program(&b, n, m, argv + 5);
     } else {
-        fprintf(stderr, "usage: load KUBECONFIG fill N|get N|create CLIENTS N PREFIX|watch N ROUNDS|"
-                        "program N ROUNDS POD-IP\n");
+        fprintf(stderr, "usage: load KUBECONFIG fill N E|get N|create CLIENTS N PREFIX|watch N ROUNDS|"
+                        "program N ROUNDS OLD-IP NEW-IP\n");
         return 2;
     }
     return 0;
