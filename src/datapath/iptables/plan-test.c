@@ -299,6 +299,43 @@ static struct str word(struct str line, int n)
     return w;
 }
 
+/* Where line N begins; fails the test if there are fewer. */
+static size_t line_offset(struct str rules, size_t n)
+{
+    size_t at = 0;
+    for (; n; n--) {
+        ptrdiff_t end = str_find_char(str_slice(rules, at, rules.len), '\n');
+        assert_true(end >= 0);
+        at += (size_t)end + 1;
+    }
+    return at;
+}
+
+/* "-I CHAIN [N] RULE" and "-D CHAIN RULE". */
+static void edit_rules(struct strbuf *rules, struct str line, struct str chain)
+{
+    _cleanup_(strbuf_done) struct strbuf rule = {0}, after = {0};
+    struct str rest = str_slice(line, strlen("-I ") + chain.len, line.len);
+    uint64_t n = 1;
+    if (line.p[1] == 'I' && str_to_uint64(word(line, 2), &n) == 0)
+        rest = str_slice(rest, 1 + word(line, 2).len, rest.len);
+    strbuf_addf(&rule, "-A %.*s%.*s\n", STR_ARG(chain), STR_ARG(rest));
+    size_t at = line_offset(strbuf_str(rules), n - 1), end = at;
+    if (line.p[1] == 'D') {
+        ptrdiff_t found = str_find(strbuf_str(rules), strbuf_str(&rule));
+        if (found < 0)
+            fail_msg("%.*s: no such rule", STR_ARG(line));
+        at = (size_t)found;
+        end = at + rule.len;
+        strbuf_truncate(&rule, 0);
+    }
+    strbuf_add_str(&after, str_slice(strbuf_str(rules), 0, at));
+    strbuf_add_str(&after, strbuf_str(&rule));
+    strbuf_add_str(&after, str_slice(strbuf_str(rules), end, rules->len));
+    strbuf_truncate(rules, 0);
+    strbuf_add_str(rules, strbuf_str(&after));
+}
+
 static void restore_line(struct kernel *k, const char *table, struct str line)
 {
     struct str name = line.p[0] == ':' ? str_slice(word(line, 0), 1, line.len) : word(line, 1);
@@ -320,10 +357,12 @@ static void restore_line(struct kernel *k, const char *table, struct str line)
         free_rules(map_delete(&k->chains, strbuf_str(&key)));
         return;
     }
-    strbuf_add_str(rules, str_slice(line, 0, 1));
-    strbuf_addc(rules, 'A');
-    strbuf_add_str(rules, str_slice(line, 2, line.len));
-    strbuf_addc(rules, '\n');
+    if (line.p[1] == 'A') {
+        strbuf_add_str(rules, line);
+        strbuf_addc(rules, '\n');
+    } else {
+        edit_rules(rules, line, name);
+    }
 }
 
 static void restore(struct kernel *k, struct str input)
@@ -433,6 +472,59 @@ static void run_history(const struct rule_context *c, const struct decide_config
     map_done(&k.chains, free_rules);
 }
 
+/* One Service more among forty: KUBE-SERVICES of nat is edited, and holds what a plan from nothing writes. */
+static void test_long_chains_are_edited(void **state)
+{
+    (void)state;
+    struct kernel k = {0};
+    struct iptables_dump nothing = {0};
+    struct decide *d = decide_new(&default_config);
+    _cleanup_(strbuf_done) struct strbuf plan = {0};
+    struct forwarding_state *have = NULL;
+    static const int order[] = {0, 39,
+                                20}; /* the last three to get their endpoints: both ends and the middle */
+    static const int steps[] = {0, 1, 2, 3, 2, 1, 0}; /* and back */
+    for (size_t n = 0; n < ARRAY_LEN(steps); n++) {
+        int step = steps[n];
+        for (int i = 0; i < 40; i++) {
+            char service[300], slice[400];
+            bool waits = false;
+            for (int o = step; o < (int)ARRAY_LEN(order); o++)
+                waits = waits || order[o] == i;
+            snprintf(service, sizeof service,
+                     "{\"metadata\":{\"namespace\":\"a\",\"name\":\"s%02d\"},\"spec\":{\"clusterIP\":\"172."
+                     "30.0.%d\","
+                     "\"ports\":[{\"name\":\"p\",\"port\":80}]}}",
+                     i, i + 1);
+            snprintf(slice, sizeof slice,
+                     "{\"metadata\":{\"namespace\":\"a\",\"name\":\"s%02d\",\"labels\":{\"kubernetes.io/"
+                     "service-name\":"
+                     "\"s%02d\"}},\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"p\",\"port\":80}],"
+                     "\"endpoints\":[%s]}",
+                     i, i, waits ? "" : "{\"addresses\":[\"10.180.0.1\"]}");
+            decide_set_service(d, parse_service_text(service));
+            decide_set_slice(d, parse_slice_text(slice));
+        }
+        struct forwarding_state *want = decide_run(d, NULL);
+        strbuf_truncate(&plan, 0);
+        if (have)
+            plan_from_difference(&v4, have, want, &plan);
+        else
+            plan_from_dump(&v4, &nothing, want, &plan);
+        if (have)
+            assert_true(str_find(strbuf_str(&plan), steps[n - 1] < step ? STR("-I KUBE-SERVICES ")
+                                                                        : STR("-D KUBE-SERVICES ")) > 0 &&
+                        str_find(strbuf_str(&plan), STR("nat\n:KUBE-SERVICES")) < 0);
+        restore(&k, strbuf_str(&plan));
+        check_complete(&v4, &k, want, 0);
+        forwarding_state_unref(have);
+        have = want;
+    }
+    forwarding_state_unref(have);
+    decide_free(d);
+    map_done(&k.chains, free_rules);
+}
+
 static void test_random_histories(void **state)
 {
     (void)state;
@@ -446,4 +538,5 @@ static void test_random_histories(void **state)
 RUN_TESTS(cmocka_unit_test(test_chain_names), cmocka_unit_test(test_golden_cluster_ip),
           cmocka_unit_test(test_golden_refusal), cmocka_unit_test(test_golden_external),
           cmocka_unit_test(test_golden_affinity), cmocka_unit_test(test_canonical),
-          cmocka_unit_test(test_dump), cmocka_unit_test(test_random_histories))
+          cmocka_unit_test(test_dump), cmocka_unit_test(test_long_chains_are_edited),
+          cmocka_unit_test(test_random_histories))

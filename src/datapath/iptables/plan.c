@@ -2,6 +2,9 @@
 
 #include "datapath/iptables/chain-name.h"
 
+/* A chain is edited if it has this many rules for each one that changes; else it is written whole. */
+#define EDIT_MIN_RATIO 4
+
 static void restore_input_cleanup(struct restore_input *r)
 {
     restore_input_done(r);
@@ -196,6 +199,89 @@ bool plan_knows_difference(const struct forwarding_state *have, const struct for
            forwarding_settings_equal(&have->settings, &want->settings);
 }
 
+/* The lines in which two texts differ, as one region; what stands before and behind it is the same. */
+struct edit {
+    struct str old, new; /* whole lines */
+    size_t n_before;     /* lines in front */
+    size_t n_lines;      /* of the new text */
+};
+
+static size_t count_lines(struct str text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++)
+        n += text.p[i] == '\n';
+    return n;
+}
+
+static bool is_line_start(struct str text, size_t at)
+{
+    return at == 0 || text.p[at - 1] == '\n';
+}
+
+static struct edit compare_lines(struct str was, struct str is)
+{
+    size_t front = 0, back = 0, same = 0;
+    while (same < was.len && same < is.len && was.p[same] == is.p[same]) {
+        same++;
+        if (was.p[same - 1] == '\n')
+            front = same;
+    }
+    /* From the end, as long as lines are the same; the byte in front of a whole line is a line end, or there
+     * is none. */
+    size_t most = MIN(was.len, is.len) - front;
+    for (same = 0; same < most && was.p[was.len - same - 1] == is.p[is.len - same - 1]; same++)
+        if (was.p[was.len - same - 1] == '\n')
+            back = same;
+    if (same == most && is_line_start(was, was.len - same) && is_line_start(is, is.len - same))
+        back = same;
+    return (struct edit){.old = str_slice(was, front, was.len - back),
+                         .new = str_slice(is, front, is.len - back),
+                         .n_before = count_lines(str_slice(is, 0, front)),
+                         .n_lines = count_lines(is)};
+}
+
+/* Changes single rules of a long chain: the nft variant takes four times as long to write 1,000 rules anew. A
+ * rule to delete is named by its text, so that a chain which others changed makes the restore fail, and then
+ * the kernel is read. New rules are numbered upwards: each is put in front of the same old rule, because
+ * iptables-nft cannot point to one of the same transaction. */
+static void write_edit(struct restore_input *restore, enum iptables_table table, const char *chain,
+                       const struct edit *edit)
+{
+    _cleanup_(strbuf_done) struct strbuf line = {0};
+    struct str rest = edit->old, rule;
+    size_t position = edit->n_before;
+    while (rest.len && str_split(&rest, '\n', &rule) && rule.len) {
+        strbuf_truncate(&line, 0);
+        strbuf_addf(&line, "-D%.*s", STR_ARG(str_slice(rule, 2, rule.len)));
+        restore_add_line(restore, table, strbuf_str(&line));
+    }
+    rest = edit->new;
+    while (rest.len && str_split(&rest, '\n', &rule) && rule.len) {
+        size_t head = strlen("-A ") + strlen(chain);
+        strbuf_truncate(&line, 0);
+        strbuf_addf(&line, "-I %s %zu%.*s", chain, ++position, STR_ARG(str_slice(rule, head, rule.len)));
+        restore_add_line(restore, table, strbuf_str(&line));
+    }
+}
+
+static void write_section(const struct side *from, const struct side *to, enum rule_section section,
+                          struct restore_input *restore)
+{
+    struct chain_list was = {0}, is = {0};
+    rules_section_chain(&from->context, from->state, section, &was);
+    rules_section_chain(&to->context, to->state, section, &is);
+    const struct chain_text *t = &is.v[0];
+    struct str rules = chain_list_rules(&is, t);
+    struct edit edit = compare_lines(chain_list_rules(&was, &was.v[0]), rules);
+    if ((count_lines(edit.old) + count_lines(edit.new)) * EDIT_MIN_RATIO <= edit.n_lines)
+        write_edit(restore, t->table, t->name, &edit);
+    else
+        restore_write_chain(restore, t->table, t->name, rules);
+    chain_list_done(&was);
+    chain_list_done(&is);
+}
+
 void plan_from_difference(const struct rule_context *c, const struct forwarding_state *have,
                           const struct forwarding_state *want, struct strbuf *out)
 {
@@ -206,15 +292,9 @@ void plan_from_difference(const struct rule_context *c, const struct forwarding_
     to.context.comments = rules_have_comments(want);
     compare_fixed(&from, &to, &restore);
     compare_changed(&from, &to, dirty, &restore);
-    for (int s = 0; s < N_SECTIONS; s++) {
-        struct chain_list chain = {0};
-        if (!dirty[s])
-            continue;
-        rules_section_chain(&to.context, want, (enum rule_section)s, &chain);
-        restore_write_chain(&restore, chain.v[0].table, chain.v[0].name,
-                            chain_list_rules(&chain, &chain.v[0]));
-        chain_list_done(&chain);
-    }
+    for (int s = 0; s < N_SECTIONS; s++)
+        if (dirty[s])
+            write_section(&from, &to, (enum rule_section)s, &restore);
     restore_print(&restore, out);
 }
 
