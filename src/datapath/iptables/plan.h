@@ -12,8 +12,9 @@
 void plan_from_dump(const struct rule_context *c, const struct iptables_dump *dump,
                     const struct forwarding_state *want, struct strbuf *out);
 
-/* From the difference of two states, in proportion to what changed: a long top chain is edited rule by rule, a
- * short one written whole. Supposes that the jumps are in place. The comments of C are set by the callee. */
+/* From the difference of two states, in proportion to what changed: a long top chain is edited rule by rule,
+ * a short one written whole. Supposes that the jumps are in place. The comments of C are set by the callee.
+ */
 /* False if rules of unchanged service ports may look different: then only a dump tells what to write. */
 bool plan_knows_difference(const struct forwarding_state *have, const struct forwarding_state *want);
 void plan_from_difference(const struct rule_context *c, const struct forwarding_state *have,
