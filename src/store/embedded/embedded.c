@@ -18,6 +18,7 @@
 #define GROUP_MAX_BYTES   ((size_t)4 * 1024 * 1024)
 #define REPLAY_PAGE       (2 * STORE_MAX_OPS) /* so that a page always holds one whole revision */
 #define DEFAULT_HISTORY   10000
+#define COMPACTION_STEP   ((size_t)256) /* rows of history at a time: writes wait for it */
 
 enum job_type { JOB_WRITE, JOB_READ, JOB_WATCH, JOB_COMPACT };
 
@@ -408,7 +409,7 @@ static bool embedded_finish_watch(struct embedded *e, struct job *job)
 static void embedded_limit_history(struct embedded *e)
 {
     size_t n = index_n_history(&e->index);
-    if (n < e->max_history + e->max_history / 4)
+    if (n < e->max_history + MIN(e->max_history / 4, COMPACTION_STEP))
         return;
     const struct index_version *keep_from = &e->index.history.v[e->index.history.n - e->max_history];
     embedded_add_job(e, JOB_COMPACT, NULL)->revision = keep_from->until - 1;
