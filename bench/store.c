@@ -14,13 +14,15 @@
 #include "io/loop.h"
 #include "store/embedded/embedded.h"
 
-enum { VALUE_LEN = 2048, N_SYNCS = 500, N_WRITES = 4000, N_FILLERS = 64 };
+enum { VALUE_LEN = 2048, N_SYNCS = 500, N_WRITES = 4000, N_FILLERS = 64, N_HISTORY = 15000 };
 
 struct bench {
     struct loop *loop;
     struct store *store;
     char value[VALUE_LEN];
-    int n_keys;         /* made so far, and the number of the next one */
+    int n_keys;       /* made so far, and the number of the next one */
+    bool is_updating; /* writes keys that are there, so that history grows and is compacted */
+    int n_updated;
     int n_left, n_out;  /* still to send; sent and not answered */
     double *latency_us; /* one per write answered, or NULL */
     int n_answered;
@@ -63,8 +65,10 @@ static void client_send(struct client *c)
 {
     struct bench *b = c->bench;
     char key[64];
-    int len = snprintf(key, sizeof key, "/registry/services/specs/default/bench-%08d", b->n_keys++);
-    struct store_op op = {STORE_PUT, {key, (size_t)len}, {b->value, VALUE_LEN}, STORE_ABSENT};
+    int number = b->is_updating ? (int)(b->n_updated++ * INT64_C(7919) % b->n_keys) : b->n_keys++;
+    int len = snprintf(key, sizeof key, "/registry/services/specs/default/bench-%08d", number);
+    struct store_op op = {
+        STORE_PUT, {key, (size_t)len}, {b->value, VALUE_LEN}, b->is_updating ? STORE_ANY : STORE_ABSENT};
     b->n_left--;
     b->n_out++;
     c->sent = clock_mono();
@@ -86,7 +90,7 @@ static void on_written(void *user, const struct store_result *result)
 }
 
 /* Each client has one write outstanding, as a client that waits for its answer. */
-static void create(struct bench *b, int n_writes, int n_clients, double *latency_us)
+static void write_many(struct bench *b, int n_writes, int n_clients, double *latency_us)
 {
     struct client clients[N_FILLERS];
     b->n_left = n_writes;
@@ -129,12 +133,12 @@ static void measure(struct bench *b, double floor_us)
         int n = clients[i] == 1 ? N_WRITES / 4 : N_WRITES, n_keys = b->n_keys;
         int64_t begun = clock_mono().ns;
         double cpu = cpu_us();
-        create(b, n, clients[i], us);
+        write_many(b, n, clients[i], us);
         double seconds = (double)(clock_mono().ns - begun) / 1e9, rate = n / seconds;
         one_rate = clients[i] == 1 ? rate : one_rate;
-        printf("%7d keys %3d clients: %7.0f writes/s (x %4.1f) %6.1f us CPU each, p50 %6.0f p99 %6.0f us",
-               n_keys, clients[i], rate, rate / one_rate, (cpu_us() - cpu) / n, quantile(us, n, 0.5),
-               quantile(us, n, 0.99));
+        printf("%s %7d keys %3d clients: %7.0f writes/s (x %4.1f) %6.1f us CPU each, p50 %6.0f p99 %6.0f us",
+               b->is_updating ? "update" : "create", n_keys, clients[i], rate, rate / one_rate,
+               (cpu_us() - cpu) / n, quantile(us, n, 0.5), quantile(us, n, 0.99));
         if (clients[i] == 1)
             printf(", %.0f above fdatasync", quantile(us, n, 0.5) - floor_us);
         printf("\n");
@@ -158,9 +162,13 @@ int main(int argc, char **argv)
         die(err.text);
     static const int n_keys[] = {1000, 20000};
     for (size_t i = 0; i < ARRAY_LEN(n_keys); i++) {
-        create(&b, n_keys[i] - b.n_keys, N_FILLERS, NULL);
+        write_many(&b, n_keys[i] - b.n_keys, N_FILLERS, NULL);
         measure(&b, floor_us);
     }
+    b.is_updating = true;
+    write_many(&b, N_HISTORY, N_FILLERS,
+               NULL); /* more than is kept: from here on each write is compacted in time */
+    measure(&b, floor_us);
     store_close(b.store);
     loop_free(b.loop);
     static const char *const names[] = {"/store.db", "/store.db-wal", ""};

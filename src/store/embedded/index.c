@@ -61,7 +61,8 @@ void index_compact(struct index *x, int64_t revision, struct index_ids *ret_ids)
     }
     if (!x->n_gone || x->n_gone * 2 < x->history.n)
         return; /* moving the rest down costs less than what is gone, on average */
-    memmove(x->history.v, x->history.v + x->n_gone, index_n_history(x) * sizeof *x->history.v);
+    if (x->n_gone)
+        memmove(x->history.v, x->history.v + x->n_gone, index_n_history(x) * sizeof *x->history.v);
     x->history.n -= x->n_gone;
     x->n_gone = 0;
 }
