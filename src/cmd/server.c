@@ -171,6 +171,13 @@ static int server_make_api(struct server *s, struct err *err)
         .build_date = STR(FAIRLEAD_BUILD_DATE),
         .git_commit = STR(FAIRLEAD_GIT_COMMIT),
     };
+    if (ip_is_loopback(&r->advertise)) {
+        /* No endpoint may be a loopback address: nobody else could reach it. */
+        config.advertise_ip = (struct ip){0};
+        log_warn(
+            "this host has no address that others reach, so the Service default/kubernetes has no endpoints; "
+            "give --advertise-address if there should be some");
+    }
     memcpy(config.service_cidrs, r->service_ranges, sizeof config.service_cidrs);
     return apiserver_new(&config, &s->api, err);
 }

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -78,6 +79,20 @@ def test_ready_means_everything_is_there(server):
     names = {n["metadata"]["name"] for n in client.call("GET", "/api/v1/namespaces")[1]["items"]}
     assert names >= {"default", "kube-system", "kube-public", "kube-node-lease"}
     assert client.call("GET", "/version")[1]["gitVersion"].startswith("v1.36.2+fairlead")
+
+
+def test_a_host_without_addresses_still_serves_itself():
+    assert os.geteuid() == 0
+    name = f"fl-lonely-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        server = program.Server(prefix=["ip", "netns", "exec", name]).start()
+        assert "default/kubernetes has no endpoints; give --advertise-address" in server.log()
+        assert server.stop() == 0
+        shutil.rmtree(server.dir)
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
 
 
 def test_stops_cleanly_while_clients_watch():
