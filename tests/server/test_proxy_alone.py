@@ -160,5 +160,6 @@ def test_a_proxy_by_itself(node):
 
     done = subprocess.run([*node.prefix, program.FAIRLEAD, "proxy", "--cleanup"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert node.rules() == []
+    left = [line for line in node.rules() if "KUBE-FIREWALL" not in line]  # that chain is the kubelet's too
+    assert left == []
     assert not node.curl(url)
