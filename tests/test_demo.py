@@ -23,3 +23,5 @@ def test_demo(client):
     assert sum(int(n) for n, _ in rounds[3:]) == 60 and {p for _, p in rounds[3:]} == {"pod-1", "pod-3", "pod-4"}
     assert "What to try next" in done.stdout
     assert "fl-demo-" not in namespaces()
+    data = re.search(r"--kubeconfig (\S+)/admin.kubeconfig", done.stdout).group(1)
+    assert data not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
