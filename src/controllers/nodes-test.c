@@ -92,8 +92,8 @@ static void test_what_a_node_leaves_serves_another(void **state)
     expect(f, "a", "[\"10.244.6.0/24\"]");
     expect(f, "b", "[\"10.244.7.0/24\"]");
     expect(f, "c", "");
-    assert_string_equal(fixture_events(f, "default"),
-                        "CIDRNotAvailable: Node c status is now: CIDRNotAvailable\n");
+    _cleanup_(mem_freep) char *events = fixture_events(f, "default");
+    assert_string_equal(events, "CIDRNotAvailable: Node c status is now: CIDRNotAvailable\n");
     fake_api_delete(f->api, NODES_PATH "/a");
     fixture_run(f, 1000);
     expect(f, "c", "[\"10.244.6.0/24\"]");
