@@ -138,6 +138,10 @@ static void on_list(void *user, const struct client_result *r)
         if (revision_of(item) > revision)
             world_fail(w, "list '%c' of revision %ld has an object of %ld", v->kind, (long)revision,
                        (long)revision_of(item));
+    if (revision == 0) { /* an empty store: a watch from 0 means "from any state", not "from the beginning" */
+        retry_later(v);
+        return;
+    }
     v->must_list = false;
     v->revision = revision;
     open_watch(v);

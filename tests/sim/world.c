@@ -74,6 +74,13 @@ static void connect_all(struct world *w)
     }
 }
 
+/* Now and then the disk takes its time: up to half a second for one commit. */
+static int64_t disk_delay_ms(void *user)
+{
+    struct world *w = user;
+    return random_below(&w->random, 50) ? 0 : 1 + (int64_t)random_below(&w->random, 500);
+}
+
 void world_start(struct world *w)
 {
     struct err err = {0};
@@ -84,6 +91,8 @@ void world_start(struct world *w)
                                              .path = "/data",
                                              .vfs = "sim",
                                              .inline_commits = true,
+                                             .inline_delay_ms = disk_delay_ms,
+                                             .delay_user = w,
                                              .max_history = 50 + random_below(&w->random, 500)};
     if (store_embedded_open(&options, &w->store, &err) < 0) {
         w->store = NULL;

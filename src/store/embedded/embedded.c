@@ -629,6 +629,7 @@ int store_embedded_open(const struct store_embedded_options *o, struct store **r
     }
     task_init(&e->dispatch, embedded_dispatch, e);
     e->worker = worker_new(o->loop, o->inline_commits, embedded_work, embedded_finished, e);
+    worker_set_delay(e->worker, &(struct worker_delay){o->inline_delay_ms, o->delay_user});
     embedded_limit_history(e);
     *ret = &e->store;
     return 0;

@@ -21,7 +21,10 @@ struct store_embedded_options {
     struct loop *loop;
     const char *path; /* a directory of its own; made if it is not there (mode 0700) */
     const char *vfs; /* SQLite's name of the disk; NULL: the real one, and the directory is made and synced */
-    bool inline_commits;       /* commit on a task of the loop instead of a thread: for scripted loops */
+    bool inline_commits; /* commit on a task of the loop instead of a thread: for scripted loops */
+    /* Optional, with inline_commits: how long the next commit or read takes on this disk. */
+    int64_t (*inline_delay_ms)(void *user);
+    void *delay_user;
     size_t max_history;        /* superseded versions kept for watches and old reads; 0: 10,000 */
     unsigned checkpoint_pages; /* of 4 KiB in the write-ahead log before they are written back; 0: 1,000 */
 };

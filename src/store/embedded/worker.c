@@ -11,6 +11,8 @@ struct worker {
     void (*finished)(void *user);
     void *user;
     struct task inline_task;
+    struct timer inline_timer; /* posts it later, on a slow disk */
+    struct worker_delay delay;
     bool is_busy; /* of the loop's side: from worker_start() to FINISHED */
 
     pthread_t thread;
@@ -60,6 +62,17 @@ static void *worker_main(void *user)
     return NULL;
 }
 
+static void worker_after_delay(struct timer *timer, void *user)
+{
+    struct worker *w = user;
+    task_post(w->loop, &w->inline_task);
+}
+
+void worker_set_delay(struct worker *w, const struct worker_delay *delay)
+{
+    w->delay = *delay;
+}
+
 static void worker_run_inline(struct task *task, void *user)
 {
     struct worker *w = user;
@@ -75,6 +88,7 @@ struct worker *worker_new(struct loop *loop, bool is_inline, void (*work)(void *
     *w = (struct worker){
         .loop = loop, .is_inline = is_inline, .work = work, .finished = finished, .user = user};
     task_init(&w->inline_task, worker_run_inline, w);
+    timer_init(&w->inline_timer, loop, "slow disk", worker_after_delay, w);
     pthread_mutex_init(&w->mutex, NULL);
     pthread_cond_init(&w->changed, NULL);
     if (is_inline)
@@ -93,7 +107,11 @@ void worker_start(struct worker *w)
     assert(!w->is_busy);
     w->is_busy = true;
     if (w->is_inline) {
-        task_post(w->loop, &w->inline_task);
+        int64_t wait_ms = w->delay.ms ? w->delay.ms(w->delay.user) : 0;
+        if (wait_ms > 0)
+            timer_arm_ms(&w->inline_timer, wait_ms);
+        else
+            task_post(w->loop, &w->inline_task);
         return;
     }
     struct done *done = mem_new(struct done);
@@ -111,6 +129,7 @@ bool worker_free(struct worker *w)
 {
     bool was_busy = w->is_busy;
     if (w->is_inline && was_busy) {
+        timer_disarm(&w->inline_timer);
         task_cancel(&w->inline_task);
         w->work(w->user);
     }
