@@ -315,7 +315,8 @@ static void test_calls(void **state)
     EACH_WAY(&w)
     {
         call(&w, &g, "GET", "/a?b=c", STR_NONE);
-        assert_false(g.failed);
+        if (g.failed)
+            fail_msg("the call failed: %s", g.err.text);
         assert_int_equal(g.status, 200);
         assert_str(g.type, "json");
         assert_string_equal(g.body.p, "GET /a?b=c ");
@@ -336,7 +337,8 @@ static void test_calls(void **state)
         got_done(&g);
         RUN_UNTIL(&w, n_connections(&w) == 0);
         call(&w, &g, "GET", "/again", STR_NONE);
-        assert_false(g.failed);
+        if (g.failed)
+            fail_msg("the call failed: %s", g.err.text);
         got_done(&g);
     }
 }
@@ -352,12 +354,14 @@ static void test_big_bodies(void **state)
     EACH_WAY(&w)
     {
         call(&w, &g, "POST", "/x", (struct str){bytes, max});
-        assert_false(g.failed);
+        if (g.failed)
+            fail_msg("the call failed: %s", g.err.text);
         assert_int_equal(g.body.len, max + 8);
         assert_memory_equal(g.body.p + 8, bytes, max);
         got_done(&g);
         call(&w, &g, "POST", "/x", (struct str){bytes, max + 1});
-        assert_false(g.failed);
+        if (g.failed)
+            fail_msg("the call failed: %s", g.err.text);
         assert_int_equal(g.status, 413);
         assert_string_equal(g.body.p,
                             "{\"code\":413,\"message\":\"the request body is larger than 3145728 bytes\"}");
@@ -377,7 +381,8 @@ static void test_stream_with_back_pressure(void **state)
         size_t n = 512; /* 16 MiB */
         w.left = n;
         call(&w, &g, "GET", "/stream", STR_NONE);
-        assert_false(g.failed);
+        if (g.failed)
+            fail_msg("the call failed: %s", g.err.text);
         assert_int_equal(g.body.len, n * STREAM_CHUNK_LEN);
         for (size_t i = 0; i < n; i++)
             assert_int_equal(g.body.p[i * STREAM_CHUNK_LEN], 'a' + (int)((n - i) % 26));
@@ -447,7 +452,8 @@ static void test_drain_lets_replies_end(void **state)
             loop_step(w.loop, 5);
         http_reply(w.held[0], 200, NULL, 0, STR("late"));
         RUN_UNTIL(&w, g.ended);
-        assert_false(g.failed);
+        if (g.failed)
+            fail_msg("the call failed: %s", g.err.text);
         assert_string_equal(g.body.p, "late");
         got_done(&g);
         RUN_UNTIL(&w, n_connections(&w) == 0);
@@ -559,7 +565,8 @@ static void test_server_certificates(void **state)
     assert_int_equal(tls_client_new(&config, &insecure, &err), 0);
     new_client(&w, insecure, (struct http_client_config){0});
     call(&w, &g, "GET", "/x", STR_NONE);
-    assert_false(g.failed);
+    if (g.failed)
+        fail_msg("the call failed: %s", g.err.text);
     got_done(&g);
 
     struct tls_pem expired = {0};
@@ -669,7 +676,8 @@ static void test_raw_h1(void **state)
     char buf[64];
     ssize_t n;
     RUN_UNTIL(&w, (n = read(fd, buf, sizeof buf)) > 0);
-    assert_true(n == 25 && memcmp(buf, "HTTP/1.1 100 Continue\r\n\r\n", 25) == 0);
+    if (n != 25 || memcmp(buf, "HTTP/1.1 100 Continue\r\n\r\n", 25) != 0)
+        fail_msg("not a 100: %.*s", (int)n, buf);
     raw_send(&w, fd, "ab");
     raw_read_all(&w, fd, &out);
     assert_non_null(strstr(out.p, "POST /x ab"));
@@ -842,7 +850,8 @@ static void test_stale_connection(void **state)
         http_server_new(&config, &w.server);
         assert_int_equal(http_server_listen(w.server, &ip, port, NULL, &err), 0);
         call(&w, &g, "GET", "/2", STR_NONE);
-        assert_false(g.failed);
+        if (g.failed)
+            fail_msg("the call failed: %s", g.err.text);
         assert_string_equal(g.body.p, "GET /2 ");
         got_done(&g);
     }
