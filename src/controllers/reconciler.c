@@ -198,7 +198,7 @@ static void on_answer(void *user, const struct client_result *result)
 {
     struct pending *p = user;
     struct sync *s = p->sync;
-    bool excused = p->deletes && result->code == CLIENT_NOT_FOUND;
+    bool excused = (p->deletes && result->code == CLIENT_NOT_FOUND) || client_namespace_is_ending(result);
 
     if (p->done && p->done(s, p->user, result))
         excused = true;

@@ -72,7 +72,8 @@ struct sync_write {
     void *user;
 };
 
-/* Issues a write. A deletion of what is gone already is no failure. */
+/* Issues a write. A deletion of what is gone already is no failure, nor is a creation in a namespace that is
+ * being deleted. */
 void sync_write(struct sync *s, const struct sync_write *write);
 
 /* A read of the live object, for decisions that must not rest on a cache. DONE is called with the answer. */

@@ -163,8 +163,28 @@ static void test_converges_under_conflicts(void **state)
     fixture_expect_writes(f, "");
 }
 
+/* Upstream's replica_set.go: every creation will fail, so there is nothing to do and nothing to report. */
+static void test_a_namespace_that_ends_is_no_failure(void **state)
+{
+    struct fixture *f = *state;
+    fixture_run(f, 1000);
+    fake_api_post(f->api, "/api/v1/namespaces",
+                  "{'metadata':{'name':'a'},'spec':{'finalizers':['kubernetes']}}");
+    fake_api_delete(f->api, "/api/v1/namespaces/a");
+    fixture_forget_writes(f);
+    fake_api_patch(f->api, SETS_PATH "/web", "{'spec':{'replicas':40}}");
+    fixture_run(f, 1000);
+    assert_int_equal(fixture_count(f, PODS_PATH), 3);
+    assert_str(fixture_at(f, fixture_get(f, SETS_PATH "/web"), "status.conditions"), "");
+    _cleanup_(mem_freep) char *events = fixture_events(f, "a");
+    assert_null(strstr(events, "FailedCreate"));
+    fixture_forget_writes(f);
+    fixture_run(f, 3600000);
+    fixture_expect_writes(f, "");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 RUN_TESTS(T(test_pods_are_made_from_the_template), T(test_a_slow_watch_does_not_make_pods_twice),
           T(test_the_least_useful_pods_go_first), T(test_orphans_are_adopted_and_strangers_released),
           T(test_a_refusal_stops_the_batch_and_is_reported), T(test_min_ready_seconds_delays_availability),
-          T(test_converges_under_conflicts))
+          T(test_a_namespace_that_ends_is_no_failure), T(test_converges_under_conflicts))

@@ -51,6 +51,8 @@ static bool on_created(struct sync *s, void *user, const struct client_result *r
     if (result->code == 0) {
         controller_event(s, REPLICA_SETS, c->set, EVENT_NORMAL, "SuccessfulCreate", "Created pod: %.*s",
                          STR_ARG(json_string_at(result->object, "metadata", "name")));
+    } else if (client_namespace_is_ending(result)) {
+        c->failed = true; /* no more batches; nothing is wrong with the set, and nobody can act on it */
     } else if (!c->failed) {
         c->failed = true;
         controller_event(s, REPLICA_SETS, c->set, EVENT_WARNING, "FailedCreate", "Error creating: %.*s",

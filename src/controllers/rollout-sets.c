@@ -168,6 +168,8 @@ static bool on_created(struct sync *s, void *user, const struct client_result *r
         sync_fail(s); /* either way it is for the next look */
         return true;
     }
+    if (client_namespace_is_ending(result))
+        return true;
     if (result->code) {
         controller_event(s, DEPLOYMENTS, r->deployment, EVENT_WARNING, "ReplicaSetCreateError",
                          "Failed to create new replica set: %.*s", STR_ARG(result->message));

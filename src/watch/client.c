@@ -53,6 +53,11 @@ static const char *const OUTCOME_NAMES[] = {
     [CLIENT_FAILED] = "server error",
 };
 
+bool client_namespace_is_ending(const struct client_result *result)
+{
+    return result->code == CLIENT_FORBIDDEN && str_eq(result->cause, STR("NamespaceTerminating"));
+}
+
 const char *client_outcome_name(int code)
 {
     if (code < 0)
@@ -193,6 +198,7 @@ static void read_refusal(struct client_call *call, struct client_result *r)
         str_eq(json_string_at(status, "kind"), STR("Status"))) {
         r->reason = json_string_at(status, "reason");
         r->message = json_string_at(status, "message");
+        r->cause = json_string_at(json_at(json_path(status, "details", "causes", NULL), 0), "reason");
         int64_t after_s = json_int_at(status, 0, "details", "retryAfterSeconds");
         if (after_s > 0 && after_s < 3600 && !r->retry_after_ms)
             r->retry_after_ms = after_s * 1000;

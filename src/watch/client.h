@@ -69,6 +69,7 @@ struct client_result {
     struct arena *arena;
     struct str reason;      /* of the Status object: "AlreadyExists"; may be empty */
     struct str message;     /* one sentence, never empty when code is not 0 */
+    struct str cause;       /* reason of the Status's first cause: "NamespaceTerminating"; may be empty */
     int64_t retry_after_ms; /* what the server asked for; 0: nothing */
 };
 typedef void client_done_fn(void *user, const struct client_result *result);
@@ -124,6 +125,9 @@ void client_path(const struct client_request *request, struct strbuf *out);
 
 /* Adds "KEY=VALUE" with the value encoded, and '&' in front if OUT is not empty. */
 void client_query_add(struct strbuf *out, const char *key, struct str value);
+
+/* The refusal of anything new in a namespace that is being deleted: repeating it cannot help. */
+bool client_namespace_is_ending(const struct client_result *result);
 
 /* Text for logs: "conflict", "not found", or that of an errno. */
 const char *client_outcome_name(int code);

@@ -201,9 +201,26 @@ static void stamp_new(struct fake_api *api, const struct target *t, struct json 
     json_setz(meta, "generation", json_int(a, 1));
 }
 
+static bool namespace_is_ending(struct fake_api *api, const struct target *t, struct arena *a)
+{
+    _cleanup_(strbuf_done) struct strbuf key = {0};
+    if (!t->ns.len)
+        return false;
+    key_of(&(struct target){.plural = STR("namespaces"), .name = t->ns}, &key);
+    return json_string_at(load(api, strbuf_str(&key), a), "metadata", "deletionTimestamp").len > 0;
+}
+
 static void do_create(struct fake_api *api, struct target *t, struct json *object, struct answer *out)
 {
     _cleanup_(strbuf_done) struct strbuf key = {0};
+    if (namespace_is_ending(api, t, out->a)) {
+        refuse(out, 403, "Forbidden");
+        struct json *cause = json_object(out->a);
+        json_setz(cause, "reason", json_string(out->a, STR("NamespaceTerminating")));
+        json_append(json_ensure_array(out->a, json_ensure_object(out->a, out->body, "details"), "causes"),
+                    cause);
+        return;
+    }
     stamp_new(api, t, object, out->a);
     t->name = json_string_at(object, "metadata", "name");
     key_of(t, &key);

@@ -2,8 +2,9 @@
  *
  * It knows create (generateName), get, list (pages), watch (bookmarks, initial events), update with
  * optimistic concurrency, the status and finalize subresources, merge patch, delete with finalizers,
- * propagation and preconditions. It knows no kinds, defaults or validation. Faults are scripted by the test.
- * Everything is answered in a later round of the loop.
+ * propagation and preconditions. Nothing new is made in a namespace that is being deleted. It knows no kinds,
+ * defaults or validation. Faults are scripted by the test. Everything is answered in a later round of the
+ * loop.
  */
 #pragma once
 
