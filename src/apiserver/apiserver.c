@@ -5,6 +5,8 @@
 #include "apiserver/apiserver-private.h"
 #include "apiserver/authz.h"
 #include "apiserver/bootstrap.h"
+#include "apiserver/printers.h"
+#include "apiserver/registry.h"
 #include "apiserver/request.h"
 #include "apiserver/selection.h"
 #include "apiserver/verbs.h"
@@ -194,6 +196,25 @@ static struct status *check_limits(struct request *r)
     return NULL;
 }
 
+/* Upstream's sentence, which some clients look for, and what it is that is missing: kubectl shows it for
+ * logs, exec, auth can-i and every kind that is not there, where the sentence alone leaves one guessing. */
+static struct status *not_served(struct request *r)
+{
+    const struct route *route = &r->route;
+    struct str sub = route->subresource.p ? route->subresource : STR("");
+    struct status *s = status_no_route(&r->arena);
+    const struct resource *resource =
+        registry_find_version(r->server->registry, route->group, route->version, route->plural);
+    if (!route->plural.len || (resource && (!sub.len || route_has_subresource(resource, sub))))
+        return s;
+    struct str what =
+        arena_format(&r->arena, "%.*s%s%.*s%s%.*s", STR_ARG(route->plural), route->group.len ? "." : "",
+                     STR_ARG(route->group), sub.len ? "/" : "", STR_ARG(sub));
+    what = printer_harmless(&r->arena, str_slice(what, 0, 128));
+    s->message = arena_format(&r->arena, "%.*s: %.*s is not served", STR_ARG(s->message), STR_ARG(what));
+    return s;
+}
+
 static struct status *pass_gate(struct request *r)
 {
     const struct http_request *request = r->ex->request;
@@ -209,7 +230,7 @@ static struct status *pass_gate(struct request *r)
     if (bad)
         return bad;
     return r->route.kind == ROUTE_NONE || (r->route.kind == ROUTE_RESOURCE && !r->route.resource)
-               ? status_no_route(&r->arena)
+               ? not_served(r)
                : NULL;
 }
 
