@@ -1,5 +1,6 @@
 #include "store/store-conformance.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/array.h"
@@ -416,6 +417,66 @@ static void test_close_answers_writes(void **state)
     r->store = r->maker->make(r->loop, r->maker->user); /* for teardown */
 }
 
+struct closing {
+    struct rig *rig;
+    struct store_watch *watch;
+    int first, second; /* results; 1: none yet */
+};
+
+static void on_second(void *user, const struct store_result *result)
+{
+    ((struct closing *)user)->second = result->status;
+    assert_non_null(result->err);
+}
+
+static void on_unwanted_page(void *user, const struct store_page *page)
+{
+    fail_msg("a read begun while the store closes is answered");
+}
+
+static void on_unwanted_events(void *user, int64_t revision, const struct store_event *events, size_t n)
+{
+    fail_msg("a watch hears of revision %ld while the store closes", revision);
+}
+
+static void on_unwanted_end(void *user, int status, const struct err *err)
+{
+    fail_msg("a watch ends with %d while the store closes", status);
+}
+
+static const struct store_watch_handler unwanted = {on_unwanted_events, on_unwanted_end};
+
+static void on_first(void *user, const struct store_result *result)
+{
+    struct closing *c = user;
+    struct store *s = c->rig->store;
+    const struct store_op op = put("/more", "v", STORE_ANY);
+    c->first = result->status;
+    store_write(s, &op, 1, on_second, c);
+    assert_int_equal(c->second, 1); /* never from inside the call */
+    store_read(s, STR("/"), STR("0"), 0, 0, on_unwanted_page, c);
+    store_watch_close(store_watch_open(s, STR("/"), 0, &unwanted, c));
+    (void)store_watch_open(s, STR("/"), 0, &unwanted, c);
+    store_watch_close(c->watch);
+}
+
+/* Who hears of a write while the store closes may begin anything: nothing of it outlives the store. */
+static void test_close_refuses_what_its_callbacks_begin(void **state)
+{
+    struct rig *r = *state;
+    struct closing c = {.rig = r, .first = 1, .second = 1};
+    const struct store_op op = put("/last", "v", STORE_ANY);
+    c.watch = store_watch_open(r->store, STR("/"), 0, &unwanted, &c);
+    while (loop_step(r->loop, 0) > 0)
+        ;
+    store_write(r->store, &op, 1, on_first, &c);
+    store_close(r->store);
+    assert_int_equal(c.first, 0);
+    assert_int_equal(c.second, -ESHUTDOWN);
+    loop_step(r->loop, 0);
+    r->store = r->maker->make(r->loop, r->maker->user); /* for teardown */
+}
+
 int store_conformance_run(const struct store_maker *maker)
 {
 #define CASE(f) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, (void *)maker)
@@ -430,6 +491,7 @@ int store_conformance_run(const struct store_maker *maker)
         CASE(test_limits),
         CASE(test_watch_may_close_itself),
         CASE(test_close_answers_writes),
+        CASE(test_close_refuses_what_its_callbacks_begin),
         CASE(test_watch_may_close_others),
         CASE(test_watch_hears_the_largest_write),
     };

@@ -114,7 +114,8 @@ int64_t store_compacted(const struct store *s);
 void store_compact(struct store *s, int64_t revision);
 
 /* Finishes writes under way and calls back for each of them, drops reads and watches silently, then closes.
- */
+ * Those callbacks may close watches. What they begin is not done any more: of a write they hear -ESHUTDOWN,
+ * still inside store_close(), and must not try again; a read or watch is dropped. */
 void store_close(struct store *s);
 
 /* The arguments of store_read(). */

@@ -35,6 +35,13 @@ void watchers_done(struct watchers *set)
         watcher_free(container_of(n, struct watcher, node));
 }
 
+void watchers_silence(struct watchers *set)
+{
+    set->publishing++; /* for good: nothing is freed before watchers_done() */
+    list_foreach (&set->open, n)
+        container_of(n, struct watcher, node)->is_closed = true;
+}
+
 struct watcher *watchers_open(struct watchers *set, struct store *store, struct str prefix, int64_t after,
                               const struct store_watch_handler *handler, void *user)
 {

@@ -31,6 +31,8 @@ struct watcher {
 
 void watchers_init(struct watchers *set);
 void watchers_done(struct watchers *set);
+/* No watch hears anything any more, and each can still be closed, until watchers_done(). */
+void watchers_silence(struct watchers *set);
 
 /* A new watch that has heard everything up to AFTER. */
 struct watcher *watchers_open(struct watchers *set, struct store *store, struct str prefix, int64_t after,

@@ -32,7 +32,7 @@ struct job {
     size_t n_ops;
     store_write_fn *write_done;
     /* decided when its group is formed: */
-    int status; /* 0, STORE_CONFLICT, negative */
+    int status; /* 0, STORE_CONFLICT, negative; -ESHUTDOWN before that */
     size_t conflict;
     int64_t conflict_id;          /* row of what the key has; 0: nothing on disk */
     struct store_record *current; /* that row, or a record of the same group; owned */
@@ -78,7 +78,7 @@ struct embedded {
     /* Rows a failed compaction left. They go with the next one: a row may only go when all older ones of its
      * key are gone, or the next start would take an old version for the current one. */
     struct index_ids uncompacted;
-    bool is_working;
+    bool is_working, is_closing;
 };
 
 static struct embedded *embedded_of(struct store *s)
@@ -108,7 +108,8 @@ static struct job *embedded_add_job(struct embedded *e, enum job_type type, void
     job->type = type;
     job->user = user;
     list_append(&e->jobs, &job->node);
-    task_post(e->loop, &e->dispatch);
+    if (!e->is_closing) /* the task would outlive the store */
+        task_post(e->loop, &e->dispatch);
     return job;
 }
 
@@ -193,7 +194,8 @@ static void embedded_form_group(struct embedded *e)
             break;
         list_remove(&job->node);
         list_append(&e->work.jobs, &job->node);
-        job->status = store_check_ops(job->ops, job->n_ops, &job->err);
+        if (job->status == 0)
+            job->status = store_check_ops(job->ops, job->n_ops, &job->err);
         if (job->status == 0 && group_check(e, &overlay, job))
             revision += group_add(e, &overlay, job, revision + 1);
     }
@@ -464,6 +466,8 @@ static void embedded_write(struct store *s, const struct store_op *ops, size_t n
     job->ops = arena_new_array(&job->arena, struct store_op, n_ops);
     job->n_ops = n_ops;
     job->write_done = done;
+    if (embedded_of(s)->is_closing)
+        job->status = err_set(&job->err, -ESHUTDOWN, "the store is closing");
     for (size_t i = 0; i < n_ops; i++) {
         job->ops[i] = ops[i];
         job->ops[i].key = arena_str(&job->arena, ops[i].key);
@@ -555,11 +559,13 @@ static void embedded_free(struct embedded *e)
 static void embedded_close(struct store *s)
 {
     struct embedded *e = embedded_of(s);
+    e->is_closing = true;
     task_cancel(&e->dispatch);
-    watchers_done(&e->watchers);
+    watchers_silence(&e->watchers);
     if (worker_free(e->worker))
         embedded_settle(e);
     embedded_drain(e);
+    watchers_done(&e->watchers);
     database_close(&e->database);
     embedded_free(e);
 }

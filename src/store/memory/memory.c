@@ -26,6 +26,7 @@ enum job_type { JOB_WRITE, JOB_READ, JOB_WATCH };
 struct job {
     struct list node;
     enum job_type type;
+    bool is_refused;    /* begun while the store closes */
     struct arena arena; /* of what the caller passed */
     struct store_op *ops;
     size_t n_ops;
@@ -131,7 +132,8 @@ static void memory_run_write(struct memory *m, struct job *job)
     struct store_result result = {.revision = m->store.revision};
     struct store_item current;
     struct err err = {0};
-    result.status = store_check_ops(job->ops, job->n_ops, &err);
+    result.status = job->is_refused ? err_set(&err, -ESHUTDOWN, "the store is closing")
+                                    : store_check_ops(job->ops, job->n_ops, &err);
     if (result.status < 0) {
         result.err = &err;
         job->write_done(job->user, &result);
@@ -287,8 +289,10 @@ static struct job *memory_add_job(struct memory *m, enum job_type type, void *us
     struct job *job = mem_new(struct job);
     job->type = type;
     job->user = user;
+    job->is_refused = m->is_closing;
     list_append(&m->jobs, &job->node);
-    task_post(m->loop, &m->run);
+    if (!m->is_closing) /* the task would outlive the store */
+        task_post(m->loop, &m->run);
     return job;
 }
 
@@ -348,8 +352,9 @@ static void memory_compact(struct store *s, int64_t revision)
 static void memory_close(struct store *s)
 {
     struct memory *m = memory_of(s);
+    m->is_closing = true;
     task_cancel(&m->run);
-    watchers_done(&m->watchers);
+    watchers_silence(&m->watchers);
     while (!list_is_empty(&m->jobs)) {
         struct job *job = container_of(m->jobs.next, struct job, node);
         list_remove(&job->node);
@@ -357,6 +362,7 @@ static void memory_close(struct store *s)
             memory_run_write(m, job);
         memory_end_job(job);
     }
+    watchers_done(&m->watchers);
     while (m->n_history)
         memory_forget_oldest(m);
     tree_foreach_safe (&m->entries, n) {
