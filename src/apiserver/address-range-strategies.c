@@ -3,11 +3,6 @@
 #include "apiserver/registry.h"
 #include "apiserver/strategies.h"
 
-static size_t list_n(const struct json *list)
-{
-    return json_is(list, JSON_ARRAY) ? list->n : 0;
-}
-
 static void ranges_prepare_create(struct change *c)
 {
     json_setz(c->object, "status", json_object(c->arena));
@@ -17,11 +12,11 @@ static void ranges_validate(struct change *c)
 {
     const struct json *cidrs = json_path(c->object, "spec", "cidrs", NULL);
     const struct field_path *path = FIELD(FIELD(NULL, "spec"), "cidrs");
-    if (!list_n(cidrs)) {
+    if (!json_n(cidrs)) {
         field_required(c->errors, path, "at least one CIDR required");
         return;
     }
-    if (list_n(cidrs) > 2) {
+    if (json_n(cidrs) > 2) {
         field_invalid(c->errors, path, cidrs, "may only hold up to 2 values");
         return;
     }
@@ -46,7 +41,7 @@ static void ranges_validate_update(struct change *c)
     const struct json *cidrs = json_path(c->object, "spec", "cidrs", NULL),
                       *old = json_path(c->old, "spec", "cidrs", NULL);
     const struct field_path *path = FIELD(FIELD(NULL, "spec"), "cidrs");
-    if (list_n(cidrs) < list_n(old)) {
+    if (json_n(cidrs) < json_n(old)) {
         field_invalid(c->errors, path, cidrs, "field is immutable");
         return;
     }

@@ -5,11 +5,6 @@
 #include "apiserver/strategies.h"
 #include "object/names.h"
 
-static size_t list_n(const struct json *list)
-{
-    return json_is(list, JSON_ARRAY) ? list->n : 0;
-}
-
 static void check_address(struct field_errors *e, const struct json *address, const struct field_path *path)
 {
     struct str ip = json_str(json_getz(address, "ip"));
@@ -45,7 +40,7 @@ static void check_port(struct field_errors *e, const struct json *port, size_t n
 static void check_subset(struct field_errors *e, const struct json *subset, const struct field_path *path)
 {
     static const char *const lists[] = {"addresses", "notReadyAddresses"};
-    if (!list_n(json_getz(subset, lists[0])) && !list_n(json_getz(subset, lists[1])))
+    if (!json_n(json_getz(subset, lists[0])) && !json_n(json_getz(subset, lists[1])))
         field_required(e, path, "must specify `addresses` or `notReadyAddresses`");
     for (size_t k = 0; k < 2; k++) {
         size_t i = 0;
@@ -56,7 +51,7 @@ static void check_subset(struct field_errors *e, const struct json *subset, cons
     size_t i = 0;
     const struct json *ports = json_getz(subset, "ports");
     json_foreach (ports, port) {
-        check_port(e, port, list_n(ports), FIELD_INDEX(FIELD(path, "ports"), i++));
+        check_port(e, port, json_n(ports), FIELD_INDEX(FIELD(path, "ports"), i++));
     }
 }
 

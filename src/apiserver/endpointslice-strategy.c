@@ -11,11 +11,6 @@
 #define SLICE_MAX_TOPOLOGY  16
 #define SLICE_MAX_HINTS     8
 
-static size_t list_n(const struct json *list)
-{
-    return json_is(list, JSON_ARRAY) ? list->n : 0;
-}
-
 static void check_address(struct field_errors *e, struct str type, const struct json *v,
                           const struct field_path *path)
 {
@@ -38,8 +33,8 @@ static void check_address(struct field_errors *e, struct str type, const struct 
 static void check_hints(struct field_errors *e, const struct json *list, name_check_fn *check,
                         const struct field_path *path)
 {
-    if (list_n(list) > SLICE_MAX_HINTS) {
-        field_too_many(e, path, list_n(list), SLICE_MAX_HINTS);
+    if (json_n(list) > SLICE_MAX_HINTS) {
+        field_too_many(e, path, json_n(list), SLICE_MAX_HINTS);
         return;
     }
     size_t i = 0;
@@ -59,10 +54,10 @@ static void check_endpoint(struct field_errors *e, struct str type, const struct
     const struct json *addresses = json_getz(endpoint, "addresses"),
                       *topology = json_getz(endpoint, "deprecatedTopology");
     const struct field_path *list = FIELD(path, "addresses");
-    if (!list_n(addresses))
+    if (!json_n(addresses))
         field_required(e, list, "must contain at least 1 address");
-    else if (list_n(addresses) > SLICE_MAX_ADDRESSES)
-        field_too_many(e, list, list_n(addresses), SLICE_MAX_ADDRESSES);
+    else if (json_n(addresses) > SLICE_MAX_ADDRESSES)
+        field_too_many(e, list, json_n(addresses), SLICE_MAX_ADDRESSES);
     size_t i = 0;
     json_foreach (addresses, v) {
         if (i < SLICE_MAX_ADDRESSES)
@@ -109,8 +104,8 @@ static void check_endpoints(struct change *c, struct str type)
     const struct field_path *path = FIELD(NULL, "endpoints");
     if (endpoints && old && json_equal(endpoints, old))
         return; /* stored as they are: rules that became stricter do not lock the object */
-    if (list_n(endpoints) > SLICE_MAX_ENDPOINTS) {
-        field_too_many(c->errors, path, list_n(endpoints), SLICE_MAX_ENDPOINTS);
+    if (json_n(endpoints) > SLICE_MAX_ENDPOINTS) {
+        field_too_many(c->errors, path, json_n(endpoints), SLICE_MAX_ENDPOINTS);
         return;
     }
     size_t i = 0;
@@ -130,8 +125,8 @@ static void slices_validate(struct change *c)
         field_not_supported(c->errors, FIELD(NULL, "addressType"), type, types, 3);
     else
         check_endpoints(c, type->text);
-    if (list_n(ports) > SLICE_MAX_PORTS) {
-        field_too_many(c->errors, path, list_n(ports), SLICE_MAX_PORTS);
+    if (json_n(ports) > SLICE_MAX_PORTS) {
+        field_too_many(c->errors, path, json_n(ports), SLICE_MAX_PORTS);
         return;
     }
     struct map names = {0};

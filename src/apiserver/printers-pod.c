@@ -122,7 +122,7 @@ static void add_container(struct arena *a, struct pod_summary *s, const struct j
 static void add_containers(struct arena *a, const struct json *pod, struct pod_summary *s)
 {
     const struct json *statuses = json_path(pod, "status", "containerStatuses", NULL);
-    for (size_t i = json_is(statuses, JSON_ARRAY) ? statuses->n : 0; i-- > 0;)
+    for (size_t i = json_n(statuses); i-- > 0;)
         add_container(a, s, json_at(statuses, i));
     if (str_eqz(s->reason, "Completed") && s->has_running)
         s->reason = condition_is_true(pod, "Ready") ? STR("Running") : STR("NotReady");

@@ -41,11 +41,6 @@ struct service_families service_families(const struct json *service)
     return f;
 }
 
-static size_t list_n(const struct json *list)
-{
-    return json_is(list, JSON_ARRAY) ? list->n : 0;
-}
-
 static void families_append(struct decision *d, enum ip_family family)
 {
     json_append(json_ensure_array(d->arena, d->spec, "ipFamilies"),
@@ -102,17 +97,17 @@ static bool families_are_well_formed(struct decision *d)
             field_duplicate(d->errors, path, family);
         i++;
     }
-    if (list_n(list) > 2)
+    if (json_n(list) > 2)
         field_invalid(d->errors, FIELD(d->path, "ipFamilies"), list, "may only hold up to 2 values");
     const struct json *ips = json_getz(d->spec, "clusterIPs");
-    if (list_n(ips) > 2)
+    if (json_n(ips) > 2)
         field_invalid(d->errors, FIELD(d->path, "clusterIPs"), ips, "may only hold up to 2 values");
     return d->errors->n == before;
 }
 
 static void list_truncate(struct json *list)
 {
-    while (list_n(list) > 1)
+    while (json_n(list) > 1)
         json_remove_at(list, 1);
 }
 
@@ -125,16 +120,16 @@ static void families_shrink(struct decision *d)
     const struct json *old_ips = json_path(d->old, "spec", "clusterIPs", NULL);
     const struct json *old_families = json_path(d->old, "spec", "ipFamilies", NULL);
     if (str_eqz(d->policy, POLICY_SINGLE)) {
-        if (list_n(ips) == 2 && service_lists_equal(ips, old_ips))
+        if (json_n(ips) == 2 && service_lists_equal(ips, old_ips))
             list_truncate(ips);
-        if (list_n(families) == 2 && service_lists_equal(families, old_families))
+        if (json_n(families) == 2 && service_lists_equal(families, old_families))
             list_truncate(families);
         return;
     }
-    if (list_n(ips) && list_n(ips) < list_n(old_ips))
+    if (json_n(ips) && json_n(ips) < json_n(old_ips))
         field_invalid(d->errors, FIELD(d->path, "ipFamilyPolicy"), json_getz(d->spec, "ipFamilyPolicy"),
                       "must be 'SingleStack' to release the secondary cluster IP");
-    if (list_n(families) && list_n(families) < list_n(old_families))
+    if (json_n(families) && json_n(families) < json_n(old_families))
         field_invalid(d->errors, FIELD(d->path, "ipFamilyPolicy"), json_getz(d->spec, "ipFamilyPolicy"),
                       "must be 'SingleStack' to release the secondary IP family");
 }
@@ -146,7 +141,7 @@ static void families_check_single(struct decision *d)
         return;
     const char *const lists[] = {"clusterIPs", "ipFamilies"};
     for (size_t i = 0; i < 2; i++)
-        if (list_n(json_getz(d->spec, lists[i])) == 2)
+        if (json_n(json_getz(d->spec, lists[i])) == 2)
             field_invalid(d->errors, FIELD(d->path, "ipFamilyPolicy"), json_getz(d->spec, "ipFamilyPolicy"),
                           "must be RequireDualStack or PreferDualStack when multiple %s are specified",
                           i ? "IP families" : "cluster IPs");
@@ -167,7 +162,7 @@ static void families_infer(struct decision *d)
                               "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
         else if (!family_is_configured(d->cluster, family))
             field_invalid(d->errors, path, v, "%s is not configured on this cluster", ip_family_name(family));
-        else if (i >= list_n(json_getz(d->spec, "ipFamilies")))
+        else if (i >= json_n(json_getz(d->spec, "ipFamilies")))
             families_append(d, family);
         i++;
     }
@@ -176,9 +171,9 @@ static void families_infer(struct decision *d)
 /* Step 6: such a Service only carries names; whoever writes its endpoints may use both families. */
 static void families_headless_without_selector(struct decision *d)
 {
-    if (!list_n(json_getz(d->spec, "ipFamilies")))
+    if (!json_n(json_getz(d->spec, "ipFamilies")))
         families_append(d, d->cluster->v[0]);
-    if (!str_eqz(d->policy, POLICY_SINGLE) && list_n(json_getz(d->spec, "ipFamilies")) == 1)
+    if (!str_eqz(d->policy, POLICY_SINGLE) && json_n(json_getz(d->spec, "ipFamilies")) == 1)
         families_append(d, other_family(service_families(d->service).v[0]));
 }
 
@@ -195,9 +190,9 @@ static void families_complete(struct decision *d)
                           "not configured on this cluster");
         i++;
     }
-    if (!list_n(json_getz(d->spec, "ipFamilies")))
+    if (!json_n(json_getz(d->spec, "ipFamilies")))
         families_append(d, d->cluster->v[0]);
-    if (!str_eqz(d->policy, POLICY_SINGLE) && list_n(json_getz(d->spec, "ipFamilies")) == 1 &&
+    if (!str_eqz(d->policy, POLICY_SINGLE) && json_n(json_getz(d->spec, "ipFamilies")) == 1 &&
         d->cluster->n == 2)
         families_append(d, other_family(service_families(d->service).v[0]));
 }

@@ -43,7 +43,7 @@ bool service_takes_external_traffic(const struct json *service)
 {
     const struct json *external = service_spec(service, "externalIPs");
     return service_needs_node_ports(service) ||
-           (service_is_type(service, "ClusterIP") && json_is(external, JSON_ARRAY) && external->n);
+           (service_is_type(service, "ClusterIP") && json_n(external) > 0);
 }
 
 bool service_is_headless(const struct json *service)
@@ -72,11 +72,6 @@ static bool service_same(const struct json *a, const struct json *b, const char 
 {
     const struct json *x = service_spec(a, field), *y = service_spec(b, field);
     return (!x && !y) || (x && y && json_equal(x, y));
-}
-
-static bool service_is_empty_list(const struct json *v)
-{
-    return !json_is(v, JSON_ARRAY) || !v->n;
 }
 
 static void service_default_ports(struct arena *a, struct json *spec)
@@ -168,7 +163,7 @@ void service_carry_over(struct arena *a, struct json *service, const struct json
         if (!json_str(json_getz(spec, "clusterIP")).len && old_ip.len)
             json_setz(spec, "clusterIP", json_string(a, old_ip));
         const struct json *old_ips = service_spec(old, "clusterIPs");
-        if (service_is_empty_list(json_getz(spec, "clusterIPs")) && old_ips &&
+        if (!json_n(json_getz(spec, "clusterIPs")) && old_ips &&
             str_eq(json_str(json_getz(spec, "clusterIP")), old_ip))
             json_setz(spec, "clusterIPs", json_copy(a, old_ips));
     }
@@ -191,7 +186,7 @@ void service_mirror_cluster_ips(struct arena *a, struct json *service, const str
 {
     struct json *spec = json_getz(service, "spec");
     struct str ip = json_str(json_getz(spec, "clusterIP"));
-    bool no_list = service_is_empty_list(json_getz(spec, "clusterIPs"));
+    bool no_list = !json_n(json_getz(spec, "clusterIPs"));
     if (!old) {
         if (ip.len && no_list)
             json_setz(spec, "clusterIPs", service_one_ip(a, ip));
@@ -200,7 +195,7 @@ void service_mirror_cluster_ips(struct arena *a, struct json *service, const str
     struct str old_ip = json_str(service_spec(old, "clusterIP"));
     const struct json *old_list = service_spec(old, "clusterIPs");
     if (str_eq(ip, old_ip)) {
-        if (no_list && !service_is_empty_list(old_list))
+        if (no_list && json_n(old_list))
             json_setz(spec, "clusterIPs", json_copy(a, old_list));
         return;
     }

@@ -13,11 +13,6 @@ struct check {
 
 #define CHECK_FIELD(c, name) json_getz((c)->spec, name)
 
-static size_t check_n(const struct json *list)
-{
-    return json_is(list, JSON_ARRAY) ? list->n : 0;
-}
-
 static bool check_port_number(const struct json *v)
 {
     return json_is(v, JSON_INT) && v->integer >= 1 && v->integer <= 65535;
@@ -61,7 +56,7 @@ static void check_port(struct check *c, const struct json *port, size_t i, const
     static const struct str protocols[] = {STR_INIT("SCTP"), STR_INIT("TCP"), STR_INIT("UDP")};
     struct str name = json_str(json_getz(port, "name")), protocol = json_str(json_getz(port, "protocol"));
     const struct field_path *name_path = FIELD(path, "name");
-    if (!name.len && check_n(CHECK_FIELD(c, "ports")) > 1) {
+    if (!name.len && json_n(CHECK_FIELD(c, "ports")) > 1) {
         field_required(c->errors, name_path, "%s", "");
     } else if (name.len) {
         name_validate(c->errors, name_path, name, name_check_dns1123_label);
@@ -114,10 +109,10 @@ static void check_ports(struct check *c)
 {
     const struct json *ports = CHECK_FIELD(c, "ports");
     const struct field_path *list = FIELD(c->path, "ports");
-    if (!check_n(ports) && !service_is_headless(c->service) && !service_is_type(c->service, "ExternalName"))
+    if (!json_n(ports) && !service_is_headless(c->service) && !service_is_type(c->service, "ExternalName"))
         field_required(c->errors, list, "%s", "");
-    if (check_n(ports) > SERVICE_MAX_PORTS) {
-        field_too_many(c->errors, list, check_n(ports), SERVICE_MAX_PORTS);
+    if (json_n(ports) > SERVICE_MAX_PORTS) {
+        field_too_many(c->errors, list, json_n(ports), SERVICE_MAX_PORTS);
         return;
     }
     size_t i = 0;
@@ -138,7 +133,7 @@ static void check_external_name(struct check *c)
     static const char *const unset[] = {"clusterIPs", "ipFamilies", "ipFamilyPolicy"};
     for (size_t i = 0; i < ARRAY_LEN(unset); i++) {
         const struct json *v = CHECK_FIELD(c, unset[i]);
-        if (check_n(v) || json_str(v).len)
+        if (json_n(v) || json_str(v).len)
             field_forbidden(c->errors, FIELD_STR(c->path, str_of(unset[i])),
                             "may not be set for ExternalName services");
     }
@@ -204,9 +199,9 @@ static void check_cluster_ips(struct check *c)
     struct str ip = json_str(CHECK_FIELD(c, "clusterIP"));
     const struct json *ips = CHECK_FIELD(c, "clusterIPs");
     const struct field_path *path = FIELD(c->path, "clusterIPs");
-    if (!ip.len && check_n(ips))
+    if (!ip.len && json_n(ips))
         field_invalid(c->errors, path, ips, "must be empty when `clusterIP` is not specified");
-    else if (ip.len && !check_n(ips))
+    else if (ip.len && !json_n(ips))
         field_required(c->errors, path, "%s", "");
     else if (ip.len && !str_eq(json_str(ips->first), ip))
         field_invalid(c->errors, path, ips, "first value must match `clusterIP`");
@@ -240,7 +235,7 @@ static void check_source_ranges(struct check *c)
     const struct field_path *path = FIELD(c->path, "loadBalancerSourceRanges");
     const struct field_path *annotation_path =
         FIELD_KEY(FIELD(FIELD(NULL, "metadata"), "annotations"), STR(SOURCE_RANGES_ANNOTATION));
-    if (check_n(ranges)) {
+    if (json_n(ranges)) {
         if (!is_balancer)
             field_forbidden(c->errors, path, "may only be used when `type` is 'LoadBalancer'");
         size_t i = 0;
@@ -357,15 +352,15 @@ static void check_stays(struct check *c, const char *field, const char *what)
 {
     const struct json *new = CHECK_FIELD(c, field), *old = json_getz(c->old_spec, field);
     const struct field_path *path = FIELD_STR(c->path, str_of(field));
-    if (!check_n(old))
+    if (!json_n(old))
         return;
-    if (!check_n(new))
+    if (!json_n(new))
         field_invalid(c->errors, FIELD_INDEX(path, 0), new, "primary %s can not be unset", what);
     else if (!json_equal(new->first, old->first))
         field_invalid(c->errors, FIELD_INDEX(path, 0), new, "may not change once set");
-    if (check_n(old) == 2 && check_n(new) == 2 && !json_equal(new->first->next, old->first->next))
+    if (json_n(old) == 2 && json_n(new) == 2 && !json_equal(new->first->next, old->first->next))
         field_invalid(c->errors, FIELD_INDEX(path, 1), new, "may not change once set");
-    if (check_n(old) == 2 && check_n(new) == 1 &&
+    if (json_n(old) == 2 && json_n(new) == 1 &&
         !str_eqz(json_str(CHECK_FIELD(c, "ipFamilyPolicy")), "SingleStack"))
         field_invalid(c->errors, FIELD_INDEX(path, 0), new,
                       "must be 'SingleStack' when releasing the secondary %s", what);
@@ -430,7 +425,7 @@ void service_validate_status(const struct json *service, const struct json *old,
     const struct json *list = json_path(service, "status", "loadBalancer", "ingress", NULL);
     const struct json *old_list = json_path(old, "status", "loadBalancer", "ingress", NULL);
     const struct field_path *path = FIELD(FIELD(FIELD(NULL, "status"), "loadBalancer"), "ingress");
-    if (!check_n(list))
+    if (!json_n(list))
         return;
     if (!service_is_type(service, "LoadBalancer") && !(old_list && json_equal(list, old_list)))
         field_forbidden(errors, path, "may only be used when `spec.type` is LoadBalancer");

@@ -68,7 +68,7 @@ static void warn_headless(const struct warner *w, const struct json *spec)
     const struct json *external = json_getz(spec, "externalIPs");
     if (json_str(json_getz(spec, "loadBalancerIP")).len)
         say(w, "spec.loadBalancerIP is ignored for headless services");
-    if (json_is(external, JSON_ARRAY) && external->n)
+    if (json_n(external))
         say(w, "spec.externalIPs is ignored for headless services");
     if (str_eqz(json_str(json_getz(spec, "sessionAffinity")), "ClientIP"))
         say(w, "spec.SessionAffinity is ignored for headless services");
@@ -78,7 +78,7 @@ void service_warnings(const struct json *service, void (*warn)(void *user, const
 {
     const struct warner w = {warn, user};
     const struct json *spec = json_getz(service, "spec"), *external = json_getz(spec, "externalIPs");
-    bool has_external = json_is(external, JSON_ARRAY) && external->n;
+    bool has_external = json_n(external) > 0;
     if (json_path(service, "metadata", "annotations", "service.kubernetes.io/topology-aware-hints", NULL))
         say(&w, "annotation service.kubernetes.io/topology-aware-hints is deprecated, please use "
                 "service.kubernetes.io/topology-mode instead");

@@ -173,7 +173,7 @@ static size_t count(const struct json *subsets, const char *member)
     size_t n = 0;
     json_foreach (subsets, subset) {
         const struct json *list = json_getz(subset, member);
-        n += json_is(list, JSON_ARRAY) ? list->n : 0;
+        n += json_n(list);
     }
     return n;
 }

@@ -146,7 +146,7 @@ static bool on_listed(struct sync *s, void *user, const struct client_result *re
     json_foreach (json_getz(result->object, "items"), object) {
         const struct json *finalizers = json_path(object, "metadata", "finalizers", NULL);
         r->n++;
-        r->n_finalizers += json_is(finalizers, JSON_ARRAY) && finalizers->n > 0;
+        r->n_finalizers += json_n(finalizers) > 0;
         r->grace_s = MAX(r->grace_s, json_int_at(object, 0, "metadata", "deletionGracePeriodSeconds"));
     }
     one_less(s, r);

@@ -248,7 +248,7 @@ static void drop_other_groups(struct planner *p)
         if (group_exists(p->in, slice_ports_key(json_getz(slice, "ports"), p->a)))
             continue;
         const struct json *endpoints = json_getz(slice, "endpoints");
-        p->plan->n_removed += json_is(endpoints, JSON_ARRAY) ? endpoints->n : 0;
+        p->plan->n_removed += json_n(endpoints);
         *array_push(&p->deletes) = slice;
     }
 }

@@ -314,7 +314,7 @@ static int from_expression(struct arena *a, const struct json *expression, struc
     int e = invalid(a, FIELD(NULL, "key"), r->key, name_check_label_key, err);
     if (e < 0)
         return e;
-    size_t n = json_is(values, JSON_ARRAY) ? values->n : 0;
+    size_t n = json_n(values);
     bool wants = r->op == SELECTOR_IN || r->op == SELECTOR_NOT_IN;
     if (wants && !n)
         return err_set(err, -EINVAL,
@@ -347,8 +347,7 @@ int label_selector_from_object(struct arena *a, const struct json *object, struc
     }
     const struct json *labels = json_getz(object, "matchLabels"),
                       *expressions = json_getz(object, "matchExpressions");
-    size_t n = (json_is(labels, JSON_OBJECT) ? labels->n : 0) +
-               (json_is(expressions, JSON_ARRAY) ? expressions->n : 0);
+    size_t n = (json_is(labels, JSON_OBJECT) ? labels->n : 0) + json_n(expressions);
     if (n > SELECTOR_MAX_REQUIREMENTS)
         return err_set(err, -E2BIG, "more than %d requirements in a selector", SELECTOR_MAX_REQUIREMENTS);
     struct label_selector s = {.v = arena_new_array(a, struct selector_requirement, n + 1)};

@@ -185,7 +185,7 @@ static void validate_expression(struct field_errors *e, const struct field_path 
 {
     struct str op = json_string_at(x, "operator");
     const struct json *values = json_getz(x, "values");
-    size_t n = json_is(values, JSON_ARRAY) ? values->n : 0;
+    size_t n = json_n(values);
     if (str_eqz(op, "In") || str_eqz(op, "NotIn")) {
         if (!n)
             field_required(e, FIELD(path, "values"), "must be specified when `operator` is 'In' or 'NotIn'");

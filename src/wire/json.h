@@ -121,6 +121,12 @@ static inline bool json_is(const struct json *v, enum json_type type)
     return v && v->type == type;
 }
 
+/* The number of elements of an array; 0 for everything else. */
+static inline size_t json_n(const struct json *v)
+{
+    return json_is(v, JSON_ARRAY) ? v->n : 0;
+}
+
 /* Equality of values: order of members does not matter, of elements it does; 1 equals 1.0. */
 bool json_equal(const struct json *a, const struct json *b);
 
