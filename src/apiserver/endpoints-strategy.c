@@ -1,6 +1,7 @@
 /* Endpoints: validation of addresses and ports (section 2.5); CVE-2021-25737 is why addresses are looked at.
  */
 #include "apiserver/addresses.h"
+#include "apiserver/ports.h"
 #include "apiserver/registry.h"
 #include "apiserver/strategies.h"
 #include "object/names.h"
@@ -20,21 +21,14 @@ static void check_address(struct field_errors *e, const struct json *address, co
 static void check_port(struct field_errors *e, const struct json *port, size_t n_ports,
                        const struct field_path *path)
 {
-    static const struct str protocols[] = {STR_INIT("SCTP"), STR_INIT("TCP"), STR_INIT("UDP")};
-    struct str name = json_str(json_getz(port, "name")), protocol = json_str(json_getz(port, "protocol"));
-    int64_t number = json_int_at(port, 0, "port");
+    struct str name = json_str(json_getz(port, "name"));
     if (!name.len && n_ports > 1)
         field_required(e, FIELD(path, "name"), "%s", "");
     else if (name.len)
         name_validate(e, FIELD(path, "name"), name, name_check_dns1123_label);
-    if (number < 1 || number > 65535)
-        field_invalid(e, FIELD(path, "port"), json_int(e->arena, number),
-                      "must be between 1 and 65535, inclusive");
-    if (!str_eq(protocol, protocols[0]) && !str_eq(protocol, protocols[1]) && !str_eq(protocol, protocols[2]))
-        field_not_supported(e, FIELD(path, "protocol"), json_getz(port, "protocol"), protocols, 3);
-    if (json_getz(port, "appProtocol"))
-        name_validate(e, FIELD(path, "appProtocol"), json_string_at(port, "appProtocol"),
-                      name_check_label_key);
+    port_validate_number(e, FIELD(path, "port"), json_getz(port, "port"));
+    port_validate_protocol(e, FIELD(path, "protocol"), json_getz(port, "protocol"));
+    port_validate_app_protocol(e, FIELD(path, "appProtocol"), json_getz(port, "appProtocol"));
 }
 
 static void check_subset(struct field_errors *e, const struct json *subset, const struct field_path *path)

@@ -1,5 +1,6 @@
 /* EndpointSlice: validation and generation (section 2.1); CVE-2021-25737 is why addresses are looked at. */
 #include "apiserver/addresses.h"
+#include "apiserver/ports.h"
 #include "apiserver/registry.h"
 #include "apiserver/strategies.h"
 #include "base/map.h"
@@ -82,20 +83,16 @@ static void check_endpoint(struct field_errors *e, struct str type, const struct
 static void check_port(struct field_errors *e, const struct json *port, struct map *names,
                        const struct field_path *path)
 {
-    static const struct str protocols[] = {STR_INIT("SCTP"), STR_INIT("TCP"), STR_INIT("UDP")};
-    struct str name = json_str(json_getz(port, "name")), protocol = json_str(json_getz(port, "protocol"));
+    struct str name = json_str(json_getz(port, "name"));
     const struct json *number = json_getz(port, "port");
     if (name.len)
         name_validate(e, FIELD(path, "name"), name, name_check_dns1123_label);
     if (map_put(names, name, e))
         field_duplicate(e, FIELD(path, "name"), json_string(e->arena, name.p ? name : STR("")));
-    if (!str_eq(protocol, protocols[0]) && !str_eq(protocol, protocols[1]) && !str_eq(protocol, protocols[2]))
-        field_not_supported(e, FIELD(path, "protocol"), json_getz(port, "protocol"), protocols, 3);
-    if (number && (json_int_or(number, 0) < 1 || json_int_or(number, 0) > 65535))
-        field_invalid(e, FIELD(path, "port"), number, "must be between 1 and 65535, inclusive");
-    if (json_getz(port, "appProtocol"))
-        name_validate(e, FIELD(path, "appProtocol"), json_string_at(port, "appProtocol"),
-                      name_check_label_key);
+    port_validate_protocol(e, FIELD(path, "protocol"), json_getz(port, "protocol"));
+    if (number) /* a slice may name a port without one: all ports */
+        port_validate_number(e, FIELD(path, "port"), number);
+    port_validate_app_protocol(e, FIELD(path, "appProtocol"), json_getz(port, "appProtocol"));
 }
 
 static void check_endpoints(struct change *c, struct str type)

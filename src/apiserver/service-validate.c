@@ -1,6 +1,7 @@
 #include "apiserver/service-validate.h"
 
 #include "apiserver/addresses.h"
+#include "apiserver/ports.h"
 #include "apiserver/service-fields.h"
 #include "object/names.h"
 
@@ -12,11 +13,6 @@ struct check {
 };
 
 #define CHECK_FIELD(c, name) json_getz((c)->spec, name)
-
-static bool check_port_number(const struct json *v)
-{
-    return json_is(v, JSON_INT) && v->integer >= 1 && v->integer <= 65535;
-}
 
 static void check_supported(struct check *c, const char *field, const struct str *values, size_t n)
 {
@@ -36,8 +32,8 @@ static void check_target_port(struct check *c, const struct json *target, const 
 {
     if (json_is(target, JSON_STRING)) {
         name_validate(c->errors, path, target->text, name_check_port_name);
-    } else if (json_is(target, JSON_INT) && !check_port_number(target)) {
-        field_invalid(c->errors, path, target, "must be between 1 and 65535, inclusive");
+    } else if (json_is(target, JSON_INT)) {
+        port_validate_number(c->errors, path, target);
     }
 }
 
@@ -53,8 +49,8 @@ static bool check_name_is_taken(struct check *c, size_t i, struct str name)
 
 static void check_port(struct check *c, const struct json *port, size_t i, const struct field_path *path)
 {
-    static const struct str protocols[] = {STR_INIT("SCTP"), STR_INIT("TCP"), STR_INIT("UDP")};
-    struct str name = json_str(json_getz(port, "name")), protocol = json_str(json_getz(port, "protocol"));
+    struct str name = json_str(json_getz(port, "name"));
+    const struct json *protocol = json_getz(port, "protocol");
     const struct field_path *name_path = FIELD(path, "name");
     if (!name.len && json_n(CHECK_FIELD(c, "ports")) > 1) {
         field_required(c->errors, name_path, "%s", "");
@@ -63,19 +59,13 @@ static void check_port(struct check *c, const struct json *port, size_t i, const
         if (check_name_is_taken(c, i, name))
             field_duplicate(c->errors, name_path, json_getz(port, "name"));
     }
-    const struct json *number = json_getz(port, "port");
-    if (!check_port_number(number))
-        field_invalid(c->errors, FIELD(path, "port"), number ? number : json_int(c->errors->arena, 0),
-                      "must be between 1 and 65535, inclusive");
-    if (!protocol.len)
+    port_validate_number(c->errors, FIELD(path, "port"), json_getz(port, "port"));
+    if (!json_str(protocol).len)
         field_required(c->errors, FIELD(path, "protocol"), "%s", "");
-    else if (!str_eq(protocol, protocols[0]) && !str_eq(protocol, protocols[1]) &&
-             !str_eq(protocol, protocols[2]))
-        field_not_supported(c->errors, FIELD(path, "protocol"), json_getz(port, "protocol"), protocols, 3);
+    else
+        port_validate_protocol(c->errors, FIELD(path, "protocol"), protocol);
     check_target_port(c, json_getz(port, "targetPort"), FIELD(path, "targetPort"));
-    const struct json *app = json_getz(port, "appProtocol");
-    if (app)
-        name_validate(c->errors, FIELD(path, "appProtocol"), json_str(app), name_check_label_key);
+    port_validate_app_protocol(c->errors, FIELD(path, "appProtocol"), json_getz(port, "appProtocol"));
 }
 
 /* (protocol, FIELD) pairs that stand twice; zero is no value. */
@@ -300,8 +290,8 @@ static void check_policies(struct check *c)
     if (!service_needs_health_port(c->service) && json_int_or(health, 0))
         field_invalid(c->errors, path, health,
                       "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
-    else if (service_needs_health_port(c->service) && !check_port_number(health))
-        field_invalid(c->errors, path, health, "must be between 1 and 65535, inclusive");
+    else if (service_needs_health_port(c->service))
+        port_validate_number(c->errors, path, health);
 }
 
 static void check_selector(struct check *c)
