@@ -308,15 +308,6 @@ static void sync_service(struct controller *c, struct sync *s)
     array_done(&ports);
 }
 
-static void pod_changed(struct controller *c, enum resource r, const struct informer_change *change)
-{
-    if (change->before && change->after && !pod_endpoints_differ(change->old_object, change->object))
-        return;
-    services_add_selecting(c, change->object);
-    if (change->old_object != change->object)
-        services_add_selecting(c, change->old_object);
-}
-
 /* Endpoints without a Service are somebody's preparation for one; only those of a Service matter. */
 static void endpoints_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
@@ -328,7 +319,7 @@ static void endpoints_changed(struct controller *c, enum resource r, const struc
 
 static const struct controller_watch WATCHES[] = {
     {SERVICES, controller_add_itself},
-    {PODS, pod_changed},
+    {PODS, services_pod_changed},
     {ENDPOINTS, endpoints_changed},
 };
 

@@ -279,23 +279,9 @@ static void sync_service(struct controller *c, struct sync *s)
     array_done(&plan.changes);
 }
 
-static void pod_changed(struct controller *c, enum resource r, const struct informer_change *change)
-{
-    if (change->before && change->after && !pod_endpoints_differ(change->old_object, change->object))
-        return;
-    services_add_selecting(c, change->object);
-    if (change->old_object != change->object)
-        services_add_selecting(c, change->old_object);
-}
-
 static void slice_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
-    if (str_eq(value_label(change->object, SLICE_LABEL_MANAGED_BY), STR(MANAGED_BY)))
-        reconciler_add_name(&c->reconciler, json_string_at(change->object, "metadata", "namespace"),
-                            value_label(change->object, SLICE_LABEL_SERVICE));
-    if (str_eq(value_label(change->old_object, SLICE_LABEL_MANAGED_BY), STR(MANAGED_BY)))
-        reconciler_add_name(&c->reconciler, json_string_at(change->old_object, "metadata", "namespace"),
-                            value_label(change->old_object, SLICE_LABEL_SERVICE));
+    services_slice_changed(c, change, STR(MANAGED_BY));
 }
 
 /* Nodes matter by their existence and their zone, and, for hints, by readiness and size. */
@@ -310,7 +296,7 @@ static void node_changed(struct controller *c, enum resource r, const struct inf
 
 static const struct controller_watch WATCHES[] = {
     {SERVICES, controller_add_itself},
-    {PODS, pod_changed},
+    {PODS, services_pod_changed},
     {ENDPOINT_SLICES, slice_changed},
     {NODES, node_changed},
 };

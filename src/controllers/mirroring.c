@@ -199,18 +199,9 @@ static void sync_endpoints(struct controller *c, struct sync *s)
     slice_groups_done(&m.groups[1]);
 }
 
-static void add_of_slice(struct controller *c, const struct json *slice)
-{
-    if (str_eq(value_label(slice, SLICE_LABEL_MANAGED_BY), STR(MANAGED_BY)))
-        reconciler_add_name(&c->reconciler, json_string_at(slice, "metadata", "namespace"),
-                            value_label(slice, SLICE_LABEL_SERVICE));
-}
-
 static void slice_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
-    add_of_slice(c, change->object);
-    if (change->old_object != change->object)
-        add_of_slice(c, change->old_object);
+    services_slice_changed(c, change, STR(MANAGED_BY));
 }
 
 static const struct controller_watch WATCHES[] = {

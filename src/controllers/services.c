@@ -1,5 +1,9 @@
 #include "controllers/services.h"
 
+#include "controllers/pods.h"
+#include "controllers/slice-plan.h"
+#include "controllers/values.h"
+
 bool services_has_selector(const struct json *service)
 {
     const struct json *selector = json_path(service, "spec", "selector", NULL);
@@ -39,7 +43,25 @@ static void add_key(void *user, struct str key)
     reconciler_add(&c->reconciler, key);
 }
 
-void services_add_selecting(struct controller *c, const struct json *pod)
+void services_pod_changed(struct controller *c, enum resource r, const struct informer_change *change)
 {
-    env_find_selecting(c->env, SERVICES, pod, add_key, c);
+    if (change->before && change->after && !pod_endpoints_differ(change->old_object, change->object))
+        return;
+    env_find_selecting(c->env, SERVICES, change->object, add_key, c);
+    if (change->old_object != change->object)
+        env_find_selecting(c->env, SERVICES, change->old_object, add_key, c);
+}
+
+static void add_of_slice(struct controller *c, const struct json *slice, struct str manager)
+{
+    if (str_eq(value_label(slice, SLICE_LABEL_MANAGED_BY), manager))
+        reconciler_add_name(&c->reconciler, json_string_at(slice, "metadata", "namespace"),
+                            value_label(slice, SLICE_LABEL_SERVICE));
+}
+
+void services_slice_changed(struct controller *c, const struct informer_change *change, struct str manager)
+{
+    add_of_slice(c, change->object, manager);
+    if (change->old_object != change->object)
+        add_of_slice(c, change->old_object, manager);
 }
