@@ -73,11 +73,6 @@ static void h1_end(struct http_exchange *ex)
     finish(se);
 }
 
-static bool status_has_no_body(int status)
-{
-    return status < 200 || status == 204 || status == 304;
-}
-
 static void h1_reply(struct http_exchange *ex, int status, const struct http_header *headers,
                      size_t n_headers, struct str body, bool last)
 {
@@ -88,7 +83,7 @@ static void h1_reply(struct http_exchange *ex, int status, const struct http_hea
             finish(se);
         return;
     }
-    bool close_after = false, bodiless = status_has_no_body(status);
+    bool close_after = false, bodiless = http_status_has_no_body(status);
     struct http_header *all;
     size_t n = server_reply_headers(se, headers, n_headers, last && !bodiless ? (int64_t)body.len : -1, &all,
                                     &close_after);

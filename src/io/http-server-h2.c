@@ -93,7 +93,7 @@ static void h2_reply(struct http_exchange *ex, int status, const struct http_hea
             finish(se);
         return;
     }
-    bool close_after = false, bodiless = status < 200 || status == 204 || status == 304;
+    bool close_after = false, bodiless = http_status_has_no_body(status);
     struct http_header *all;
     size_t n = server_reply_headers(se, headers, n_headers, last && !bodiless ? (int64_t)body.len : -1, &all,
                                     &close_after);

@@ -34,6 +34,12 @@ struct http_request {
 struct str http_request_header(const struct http_request *request, struct str name);
 struct str http_header_find(const struct http_header *headers, size_t n_headers, struct str name);
 
+/* Replies of these statuses never have a body (RFC 9112 section 6.3). */
+static inline bool http_status_has_no_body(int status)
+{
+    return status < 200 || status == 204 || status == 304;
+}
+
 /* Who is on the other side, as far as the connection proves it. */
 struct http_peer {
     struct ip ip; /* family IP_NONE inside the process */

@@ -261,8 +261,7 @@ int http1_parse_response(char *p, size_t len, struct str method, struct http1_he
         return err_set(err, -EBADMSG, "the reply does not start with an HTTP/1.1 status line");
     if (parse_headers(rest, ret, &f, err))
         return err_set(err, -EBADMSG, "%s", err ? err->text : "");
-    bool bodiless =
-        ret->status < 200 || ret->status == 204 || ret->status == 304 || str_eq(method, STR("HEAD"));
+    bool bodiless = http_status_has_no_body(ret->status) || str_eq(method, STR("HEAD"));
     ret->body = bodiless     ? HTTP1_NO_BODY
                 : f.chunked  ? HTTP1_CHUNKED
                 : f.n_length ? HTTP1_LENGTH

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Raised with every change of the layout; upgrade_from() brings older files to it. */
+/* Raised with every change of the layout; there is nothing older yet to bring up to it. */
 #define DATABASE_VERSION        1
 #define CHECKPOINT_PAGES        1000
 #define DATABASE_APPLICATION_ID 0x464c4431 /* "FLD1": so that file(1) and people can tell */
