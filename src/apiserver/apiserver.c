@@ -72,6 +72,8 @@ static void on_bootstrapped(void *user)
     struct apiserver *s = user;
     s->is_ready = true;
     log_info("the API server is ready at revision %lld", (long long)cache_revision(s->cache));
+    if (s->config.ready)
+        s->config.ready(s->config.ready_user);
 }
 
 static void on_loaded(void *user, int status, const struct err *err)

@@ -54,6 +54,9 @@ struct apiserver_config {
     struct str build_date; /* RFC 3339 */
 
     struct apiserver_limits limits;
+
+    void (*ready)(void *user); /* called once, from the loop, when all that must exist does; optional */
+    void *ready_user;
 };
 
 struct apiserver;

@@ -28,7 +28,6 @@
 
 #define TOKENS_MAX_LEN ((size_t)1024 * 1024)
 #define PATH_LEN       4096
-#define READY_POLL_MS  2
 
 struct server {
     struct server_resolved resolved;
@@ -46,7 +45,6 @@ struct server {
     struct controllers *controllers;
     struct agent_child *agent;
     const struct flag_set *agent_flags; /* NULL: --disable-agent */
-    struct timer ready_poll;
     char kubeconfig_path[PATH_LEN], agent_kubeconfig_path[PATH_LEN];
 };
 
@@ -154,34 +152,6 @@ static int server_open_port(struct server *s, struct err *err)
     return http_server_listen(s->http, &s->resolved.bind, s->resolved.port, &s->port, err);
 }
 
-static int server_make_api(struct server *s, struct err *err)
-{
-    const struct server_resolved *r = &s->resolved;
-    struct apiserver_config config = {
-        .loop = s->loop,
-        .store = s->store,
-        .random = &s->random,
-        .tokens = strbuf_str(&s->tokens),
-        .n_service_cidrs = r->n_service_ranges,
-        .node_port_first = r->node_port_first,
-        .node_port_last = r->node_port_last,
-        .advertise_ip = r->advertise,
-        .secure_port = s->port,
-        .version = STR(FAIRLEAD_VERSION),
-        .build_date = STR(FAIRLEAD_BUILD_DATE),
-        .git_commit = STR(FAIRLEAD_GIT_COMMIT),
-    };
-    if (ip_is_loopback(&r->advertise)) {
-        /* No endpoint may be a loopback address: nobody else could reach it. */
-        config.advertise_ip = (struct ip){0};
-        log_warn(
-            "this host has no address that others reach, so the Service default/kubernetes has no endpoints; "
-            "give --advertise-address if there should be some");
-    }
-    memcpy(config.service_cidrs, r->service_ranges, sizeof config.service_cidrs);
-    return apiserver_new(&config, &s->api, err);
-}
-
 static int server_write_kubeconfig(struct server *s, const char *user, const struct tls_pem *pem, char *path,
                                    struct err *err)
 {
@@ -223,18 +193,44 @@ static void server_start_controllers(struct server *s)
     controllers_start(s->controllers);
 }
 
-static void server_when_ready(struct timer *timer, void *user)
+static void server_when_ready(void *user)
 {
     struct server *s = user;
-    if (!apiserver_is_ready(s->api)) {
-        timer_arm_ms(&s->ready_poll, READY_POLL_MS);
-        return;
-    }
     server_start_controllers(s);
     printf("fairlead serves the Kubernetes API on port %u; use it with: kubectl --kubeconfig %s get services "
            "-A\n",
            s->port, s->kubeconfig_path);
     fflush(stdout);
+}
+
+static int server_make_api(struct server *s, struct err *err)
+{
+    const struct server_resolved *r = &s->resolved;
+    struct apiserver_config config = {
+        .loop = s->loop,
+        .store = s->store,
+        .random = &s->random,
+        .tokens = strbuf_str(&s->tokens),
+        .n_service_cidrs = r->n_service_ranges,
+        .node_port_first = r->node_port_first,
+        .node_port_last = r->node_port_last,
+        .advertise_ip = r->advertise,
+        .secure_port = s->port,
+        .version = STR(FAIRLEAD_VERSION),
+        .build_date = STR(FAIRLEAD_BUILD_DATE),
+        .git_commit = STR(FAIRLEAD_GIT_COMMIT),
+        .ready = server_when_ready,
+        .ready_user = s,
+    };
+    if (ip_is_loopback(&r->advertise)) {
+        /* No endpoint may be a loopback address: nobody else could reach it. */
+        config.advertise_ip = (struct ip){0};
+        log_warn(
+            "this host has no address that others reach, so the Service default/kubernetes has no endpoints; "
+            "give --advertise-address if there should be some");
+    }
+    memcpy(config.service_cidrs, r->service_ranges, sizeof config.service_cidrs);
+    return apiserver_new(&config, &s->api, err);
 }
 
 static int server_start(struct server *s, const char *token_file, struct err *err)
@@ -265,9 +261,7 @@ static int server_start(struct server *s, const char *token_file, struct err *er
         r = host_drop_capabilities(0, err);
     if (r < 0)
         return r;
-    timer_init(&s->ready_poll, s->loop, "server ready", server_when_ready, s);
     apiserver_start(s->api);
-    timer_arm_ms(&s->ready_poll, READY_POLL_MS);
     return 0;
 }
 
