@@ -1,9 +1,9 @@
-"""A small client of the API for tests that must see every byte: no retries, no hidden headers."""
-import http.client
-import json
+"""Clients with any of the server's certificates, certificates of one's own, and what every refusal must look like."""
 import pathlib
 import ssl
 import subprocess
+
+from api_client import Connection
 
 
 def context(server, cert="admin", ca=None):
@@ -17,56 +17,11 @@ def context(server, cert="admin", ca=None):
     return c
 
 
-class Answer:
-    def __init__(self, response):
-        self.status, self.headers, self.body = response.status, response.headers, response.read()
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-    @property
-    def message(self):
-        return self.json["message"]
-
-
-class Api:
-    """One keep-alive connection."""
+class Api(Connection):
+    """With a certificate out of the server's own pki/, or a token."""
 
     def __init__(self, server, cert="admin", token=None, timeout=20):
-        self.server, self.timeout = server, timeout
-        self.context, self.token = context(server, cert), token
-        self.connection = None
-
-    def request(self, method, path, body=None, headers=None):
-        headers = dict(headers or {})
-        if isinstance(body, (dict, list)):
-            body = json.dumps(body)
-            headers.setdefault("Content-Type", "application/json")
-        if isinstance(body, str):
-            body = body.encode()
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
-        if not self.connection:
-            self.connection = http.client.HTTPSConnection("127.0.0.1", self.server.port, context=self.context,
-                                                          timeout=self.timeout)
-        try:
-            self.connection.request(method, path, body, headers)
-            return Answer(self.connection.getresponse())
-        except Exception:
-            self.close()
-            raise
-
-    def get(self, path, **more):
-        return self.request("GET", path, **more)
-
-    def post(self, path, body, **headers):
-        return self.request("POST", path, body, headers)
-
-    def close(self):
-        if self.connection:
-            self.connection.close()
-        self.connection = None
+        super().__init__("127.0.0.1", server.port, context(server, cert), token, timeout)
 
 
 def expect_status(answer, code, reason=None, *parts):

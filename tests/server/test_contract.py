@@ -12,6 +12,7 @@ import time
 import program
 import pytest
 from api_client import CONFIGMAPS, Api
+from rest import openssl
 from test_durability import run_to_its_end
 
 
@@ -114,10 +115,6 @@ def test_anonymous_sees_health_and_version_only(server):
     for path in ("/api", "/apis", "/api/v1/services", "/openapi/v2", "/metrics", "/none"):
         status, body = client.call("GET", path)
         assert (status, body["reason"]) == (401, "Unauthorized"), path
-
-
-def openssl(*args, cwd):
-    subprocess.run(["openssl", *args], check=True, capture_output=True, cwd=cwd)
 
 
 def test_foreign_certificates_are_refused(server, tmp_path):

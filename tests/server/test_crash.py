@@ -1,6 +1,7 @@
 """kill -9 at any moment under write load and while starting: what was acknowledged is there, no address, no node port
 was given out twice. At most FAIRLEAD_KILLS kills in FAIRLEAD_KILL_SECONDS; test_durability.py does the full 200."""
 import collections
+import http.client
 import os
 import random
 import threading
@@ -38,7 +39,7 @@ class Client(threading.Thread):
         try:
             while not self.errors:
                 self.step(api)
-        except (OSError, rest.http.client.HTTPException):
+        except (OSError, http.client.HTTPException):
             api.close()
 
     def attempt(self, api, method, path, body, key, value):
