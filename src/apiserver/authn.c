@@ -5,6 +5,7 @@
 #include "base/array.h"
 #include "base/encoding.h"
 #include "io/http.h"
+#include "io/tls-cert.h"
 
 struct token {
     uint8_t digest[SHA256_LEN];
@@ -120,10 +121,9 @@ static const struct token *find_token(const struct authn *a, struct str text)
     const struct token *found = NULL;
     sha256(text, digest);
     array_foreach (&a->tokens, t) {
-        uint8_t difference = 0;
-        for (size_t i = 0; i < SHA256_LEN; i++)
-            difference |= (uint8_t)(t->digest[i] ^ digest[i]);
-        found = difference ? found : t;
+        bool same = tls_secret_eq((struct str){(const char *)t->digest, SHA256_LEN},
+                                  (struct str){(const char *)digest, SHA256_LEN});
+        found = same ? t : found;
     }
     return found;
 }

@@ -101,17 +101,6 @@ const struct resource *registry_find_version(const struct registry *r, struct st
     return NULL;
 }
 
-const struct resource *registry_find_kind(const struct registry *r, struct str group, struct str version,
-                                          struct str kind)
-{
-    for (size_t i = 0; i < r->n; i++) {
-        const struct schema_resource *s = r->resources[i].schema;
-        if (str_eq(s->kind, kind) && str_eq(s->group, group) && str_eq(s->version, version))
-            return &r->resources[i];
-    }
-    return NULL;
-}
-
 const struct resource *registry_stored(const struct registry *r, const struct resource *resource)
 {
     if (resource->stored == resource->schema)
@@ -128,11 +117,6 @@ size_t registry_n_resources(const struct registry *r)
 const struct resource *registry_at(const struct registry *r, size_t i)
 {
     return &r->resources[i];
-}
-
-struct cache *registry_cache(const struct registry *r)
-{
-    return r->options.cache;
 }
 
 static void object_key(struct str namespace, struct str name, struct strbuf *out)
@@ -157,15 +141,6 @@ void registry_key(const struct resource *resource, struct str namespace, struct 
     strbuf_add_str(out, resource->stored->storage_prefix);
     strbuf_addc(out, '/');
     object_key(namespace, name, out);
-}
-
-void registry_format_resource(const struct resource *resource, struct strbuf *out)
-{
-    strbuf_add_str(out, resource->schema->plural);
-    if (resource->schema->group.len) {
-        strbuf_addc(out, '.');
-        strbuf_add_str(out, resource->schema->group);
-    }
 }
 
 void registry_metrics(const struct registry *r, struct strbuf *out)

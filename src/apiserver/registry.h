@@ -189,23 +189,16 @@ void registry_free(struct registry *r);
 const struct resource *registry_find(const struct registry *r, struct str group, struct str plural);
 const struct resource *registry_find_version(const struct registry *r, struct str group, struct str version,
                                              struct str plural);
-const struct resource *registry_find_kind(const struct registry *r, struct str group, struct str version,
-                                          struct str kind);
 /* The resource whose objects RESOURCE's are: itself but for one that is stored_as another. */
 const struct resource *registry_stored(const struct registry *r, const struct resource *resource);
 size_t registry_n_resources(const struct registry *r);
 const struct resource *registry_at(const struct registry *r, size_t i);
-
-struct cache *registry_cache(const struct registry *r);
 
 /* The object under a name, borrowed until the next event, or NULL. */
 struct cache_object *registry_get(const struct resource *resource, struct str namespace, struct str name);
 
 /* "/registry/services/specs/default/web", appended to OUT. */
 void registry_key(const struct resource *resource, struct str namespace, struct str name, struct strbuf *out);
-
-/* "services", "deployments.apps": the resource's name in messages. */
-void registry_format_resource(const struct resource *resource, struct strbuf *out);
 
 /* Prometheus text of all strategies. */
 void registry_metrics(const struct registry *r, struct strbuf *out);

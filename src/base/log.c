@@ -1,7 +1,6 @@
 #include "base/log.h"
 
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,7 +10,6 @@
 /* The logger is the one process-wide object that everything may use; settings change only at start. */
 static int log_verbosity;
 static enum log_format log_output;
-static atomic_uint_least64_t log_counts[3];
 
 void log_set_verbosity(int v)
 {
@@ -21,11 +19,6 @@ void log_set_verbosity(int v)
 void log_set_format(enum log_format format)
 {
     log_output = format;
-}
-
-uint64_t log_count(enum log_level level)
-{
-    return atomic_load(&log_counts[level]);
 }
 
 bool log_enabled(int v)
@@ -51,7 +44,6 @@ void log_write(enum log_level level, const char *file, int line, const char *for
 {
     static const char letters[] = "EWI";
     static const char *const names[] = {"error", "warning", "info"};
-    atomic_fetch_add(&log_counts[level], 1);
 
     char message[1024];
     va_list ap;

@@ -20,8 +20,6 @@ enum log_format { LOG_TEXT, LOG_JSON };
 /* Process-wide settings, made once by src/cmd. */
 void log_set_verbosity(int v);
 void log_set_format(enum log_format format);
-/* Counts of lines by level since the start, for tests and metrics. */
-uint64_t log_count(enum log_level level);
 
 bool log_enabled(int v);
 void log_write(enum log_level level, const char *file, int line, const char *format, ...) _printf_(4, 5);

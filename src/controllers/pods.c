@@ -18,12 +18,6 @@ bool pod_is_terminal(const struct json *pod)
     return str_eq(phase, STR("Succeeded")) || str_eq(phase, STR("Failed"));
 }
 
-bool pod_has_ip(const struct json *pod)
-{
-    const struct json *ips = json_path(pod, "status", "podIPs", NULL);
-    return json_string_at(pod, "status", "podIP").len || json_n(ips) > 0;
-}
-
 bool pod_is_available(const struct json *pod, int64_t min_ready_s, struct walltime now, int64_t *ret_wait_ms)
 {
     struct walltime since;

@@ -7,7 +7,6 @@
 
 bool pod_is_ready(const struct json *pod);    /* condition Ready is True */
 bool pod_is_terminal(const struct json *pod); /* phase Succeeded or Failed */
-bool pod_has_ip(const struct json *pod);
 /* Ready for MIN_READY_S at least. RET_WAIT_MS: how long until it will be; 0 if it is or time does not help.
  */
 bool pod_is_available(const struct json *pod, int64_t min_ready_s, struct walltime now, int64_t *ret_wait_ms);

@@ -21,11 +21,6 @@ struct registration {
     bool node_exists, status_known;
 };
 
-bool registration_is_done(const struct registration *r)
-{
-    return r->node_exists && r->status_known;
-}
-
 static struct json *node_metadata(const struct registration *r, struct arena *a)
 {
     struct json *metadata = json_object(a), *labels = json_object(a);

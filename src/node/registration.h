@@ -29,4 +29,3 @@ struct registration;
 struct registration *registration_new(const struct registration_config *config);
 void registration_start(struct registration *r);
 void registration_free(struct registration *r);
-bool registration_is_done(const struct registration *r);

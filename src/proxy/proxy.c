@@ -17,7 +17,6 @@ struct proxy {
     struct informer *informers[N_WATCHES];
     struct decide *decide;
     struct datapath *datapath;
-    struct forwarding_state *wanted; /* of the last decide_run() */
     struct task sync;
     struct timer retry, repair, node_wait;
     int64_t retry_ms;
@@ -214,12 +213,10 @@ static void proxy_sync(struct task *task, void *user)
     if (!proxy_knows_enough(p) || datapath_is_applying(p->datapath) || timer_is_armed(&p->retry))
         return; /* each of these calls again when it ends */
     struct omissions omissions = {0};
-    struct forwarding_state *state = decide_run(p->decide, &omissions);
+    _cleanup_(forwarding_state_unrefp) struct forwarding_state *state = decide_run(p->decide, &omissions);
     if (omissions.n)
         log_warn_limited("not programmed: %s", strbuf_cstr(&omissions.text));
     omissions_done(&omissions);
-    forwarding_state_unref(p->wanted);
-    p->wanted = state;
     p->metrics.service_pending = p->metrics.endpoint_pending = 0;
     if (state == datapath_applied(p->datapath)) {
         proxy_settled(p);
@@ -340,7 +337,6 @@ void proxy_free(struct proxy *p)
     for (int i = 0; i < N_WATCHES; i++)
         informer_free(p->informers[i]);
     datapath_close(p->datapath);
-    forwarding_state_unref(p->wanted);
     decide_free(p->decide);
     free(p);
 }
@@ -378,12 +374,6 @@ void proxy_write_metrics(const struct proxy *p, struct strbuf *out)
         datapath_stats(p->datapath),
     };
     proxy_metrics_write(&p->metrics, &context, out);
-}
-
-void proxy_dump(const struct proxy *p, struct strbuf *out)
-{
-    if (p->wanted)
-        forwarding_state_print(p->wanted, out);
 }
 
 const char *proxy_mode(const struct proxy *p)

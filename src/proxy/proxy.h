@@ -50,7 +50,5 @@ struct proxy_health {
 struct proxy_health proxy_health(const struct proxy *p);
 struct proxy_metrics *proxy_metrics(struct proxy *p);
 void proxy_write_metrics(const struct proxy *p, struct strbuf *out);
-/* One line per frontend of what is wanted. */
-void proxy_dump(const struct proxy *p, struct strbuf *out);
 const char *proxy_mode(const struct proxy *p);
 bool proxy_has_family(const struct proxy *p, enum ip_family family);

@@ -2,19 +2,6 @@
 
 #include <errno.h>
 
-const char *protocol_name(enum protocol protocol)
-{
-    switch (protocol) {
-    case PROTOCOL_TCP:
-        return "TCP";
-    case PROTOCOL_UDP:
-        return "UDP";
-    case PROTOCOL_SCTP:
-        return "SCTP";
-    }
-    return "?";
-}
-
 const char *protocol_name_lower(enum protocol protocol)
 {
     switch (protocol) {

@@ -13,8 +13,7 @@ enum protocol {
     PROTOCOL_SCTP = IPPROTO_SCTP,
 };
 
-/* "TCP" and "tcp". */
-const char *protocol_name(enum protocol protocol);
+/* "tcp" */
 const char *protocol_name_lower(enum protocol protocol);
 
 /* An empty text means TCP, the API's default. Errors: -EINVAL. */

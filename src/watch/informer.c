@@ -496,11 +496,6 @@ uint64_t informer_position(const struct informer *c)
     return c->position;
 }
 
-const struct client_resource *informer_resource(const struct informer *c)
-{
-    return c->config.resource;
-}
-
 struct informer_item *informer_find_key(const struct informer *c, struct str key)
 {
     return items_find(&c->items, key);

@@ -61,7 +61,6 @@ bool informer_is_watching(const struct informer *c);
 /* Every write up to this resourceVersion is in the cache; 0 before the first list. */
 uint64_t informer_position(const struct informer *c);
 
-const struct client_resource *informer_resource(const struct informer *c);
 struct informer_item *informer_find(const struct informer *c, struct str namespace, struct str name);
 struct informer_item *informer_find_key(const struct informer *c, struct str key);
 struct informer_bucket informer_find_indexed(const struct informer *c, size_t index, struct str index_key);
